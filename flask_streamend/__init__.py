@@ -1,0 +1,85 @@
+"""Tell a stream's host, once, when the last viewer has left.
+
+A map of the package, in the order data walks it::
+
+    websocket    the viewer's socket
+    presence     who watches what, in this process, and its reports to the store
+    store/       what is true across processes: Redis, one Lua script an atomic act
+    ending       last one left, somebody back: timer (this process's) and alarms (RQ's)
+    jobs         what RQ runs when an alarm rings
+    notices/     who delivers what is due, and the channels a notice can take
+    telemetry/   metrics, counts, logs
+    web/         health and metrics pages
+
+    extension    StreamEnd: wires all of it     state    what one application has of it
+    settings     every setting                  keeper   the one thread of a process
+    loading      the application's loaders      sealing  what is private, sealed
+
+Importing this is light: Redis and RQ are loaded with the first ``StreamEnd``.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from . import register_extension as _register_extension
+from ._version import __version__
+
+if TYPE_CHECKING:
+    from .errors import (
+        ConfigurationError,
+        EventIdError,
+        NotRegisteredError,
+        PermanentError,
+        StoreError,
+        StreamEndError,
+    )
+    from .event import Event, EventStatus, Notice, Preferences
+    from .extension import StreamEnd
+    from .notices.mail import MailChannel
+
+_HOMES = {
+    "ConfigurationError": "errors",
+    "Event": "event",
+    "EventIdError": "errors",
+    "EventStatus": "event",
+    "MailChannel": "notices.mail",
+    "NotRegisteredError": "errors",
+    "Notice": "event",
+    "PermanentError": "errors",
+    "Preferences": "event",
+    "StoreError": "errors",
+    "StreamEnd": "extension",
+    "StreamEndError": "errors",
+}
+
+__all__ = [
+    "ConfigurationError",
+    "Event",
+    "EventIdError",
+    "EventStatus",
+    "MailChannel",
+    "NotRegisteredError",
+    "Notice",
+    "PermanentError",
+    "Preferences",
+    "StoreError",
+    "StreamEnd",
+    "StreamEndError",
+    "__version__",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name's module when the name is first used."""
+    if name in _HOMES:
+        return getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+del _register_extension

@@ -1,0 +1,105 @@
+"""The durable alarm: one RQ job for each event in its grace period.
+
+RQ cuts due times and clocks to whole seconds and would ring up to a second early; its scheduler may
+ring late or never. So a job's argument names what to look at, and the store decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from functools import wraps
+from typing import Any, TypeVar
+
+from redis import Redis
+from redis.exceptions import RedisError
+from rq import Queue, get_current_job
+from rq.job import Job
+from rq.registry import ScheduledJobRegistry
+
+from .sealing import Sealer
+from .telemetry.logs import log
+from .telemetry.tally import Tally
+
+#: The job's function by name, so that a process which only enqueues never imports it. Wire format.
+RING = "flask_streamend.jobs.ring"
+#: Seconds RQ lets the job run: longer than it ever works (see jobs.BUDGET), or RQ's own alarm would
+#: break into an SMTP exchange.
+JOB_TIMEOUT = 300
+#: Seconds a failed alarm's record is kept by RQ (its own default is a year).
+FAILURE_TTL = 86_400
+
+_F = TypeVar("_F", bound=Callable[..., None])
+
+
+def _alarm(method: _F) -> _F:
+    """Count and log what fails: an alarm is never worth an exception, others ring besides it."""
+
+    @wraps(method)
+    def guarded(self: RQAlarms, *args: Any) -> None:
+        try:
+            method(self, *args)
+        except (RedisError, OSError) as error:
+            self.tally.error("queue")
+            log.warning("An alarm could not be set or removed: %s", type(error).__name__)
+
+    return guarded  # type: ignore[return-value]
+
+
+def job_id(namespace: str, session: str) -> str:
+    """Return the id of a session's job, in RQ's alphabet of letters, digits, ``_`` and ``-``."""
+    safe = "".join(c if c.isalnum() or c in "_-" else "_" for c in namespace)
+    return f"{safe}-{session}"
+
+
+class RQAlarms:
+    """Alarms kept by RQ in a queue that an ordinary ``rq worker`` reads."""
+
+    def __init__(
+        self, redis: Redis, namespace: str, queue: str, sealer: Sealer, tally: Tally
+    ) -> None:
+        self._redis = redis
+        self._namespace = namespace
+        self._queue = Queue(queue, connection=redis)
+        self._sealer = sealer
+        self.tally = tally
+
+    def _options(self, session: str, due: int) -> dict[str, Any]:
+        return {
+            "job_id": job_id(self._namespace, session),
+            "description": "flask_streamend alarm",
+            "job_timeout": JOB_TIMEOUT,
+            "result_ttl": 0,
+            "failure_ttl": FAILURE_TTL,
+            "meta": {"due": due},
+        }
+
+    @_alarm
+    def arm(self, event_id: str, session: str, due: int, wait: int) -> None:
+        # Up to the next whole second: RQ cuts the rest off, and would ring too early.
+        when = timedelta(milliseconds=wait + 999)
+        sealed = self._sealer.seal(event_id, session)
+        self._queue.enqueue_in(when, RING, self._namespace, sealed, **self._options(session, due))
+
+    @_alarm
+    def ring(self, event_id: str, session: str, due: int) -> None:
+        options = self._options(session, due)
+        ScheduledJobRegistry(queue=self._queue).remove(options["job_id"])
+        sealed = self._sealer.seal(event_id, session)
+        self._queue.enqueue(RING, self._namespace, sealed, **options)
+
+    @_alarm
+    def disarm(self, sessions: list[str]) -> None:
+        # The job that is running now is RQ's to clean up.
+        current = get_current_job()
+        ids = {job_id(self._namespace, session) for session in sessions}
+        ids.discard(current.id if current else "")
+        if not ids:
+            return
+        with self._redis.pipeline(transaction=True) as pipe:
+            registry = ScheduledJobRegistry(queue=self._queue)
+            for id_ in ids:
+                registry.remove(id_, pipeline=pipe)
+                pipe.lrem(self._queue.key, 0, id_)
+                pipe.delete(Job.key_for(id_))
+            pipe.execute()

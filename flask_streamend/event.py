@@ -1,0 +1,149 @@
+"""The values an application and the extension exchange: an event, its status, a notice."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from .errors import EventIdError
+
+#: An event id's alphabet: it stands in labels, keys, logs and URLs.
+_EVENT_ID = re.compile(r"[A-Za-z0-9._:@~-]{1,128}", re.ASCII)
+#: ``.`` and ``..`` vanish from URLs; ``_other`` is the label of what has no series of its own.
+_RESERVED = frozenset({".", "..", "_other"})
+
+MAX_DELAY = 86_400.0
+"""The longest grace period, in seconds: one day."""
+
+
+def check_event_id(event_id: str) -> str:
+    """Return the event id if it may be used.
+
+    :raises EventIdError: where it is no string of 1 to 128 allowed characters, or is reserved.
+    """
+    if isinstance(event_id, str) and _EVENT_ID.fullmatch(event_id) and event_id not in _RESERVED:
+        return event_id
+    shown = repr(event_id if len(repr(event_id)) <= 80 else f"{str(event_id)[:60]}…")
+    raise EventIdError(
+        f"{shown} is no event id: expected 1 to 128 characters of A-Z a-z 0-9 . _ : @ ~ -,"
+        " and not '.', '..' or '_other'"
+    )
+
+
+def check_delay(delay: float, what: str) -> float:
+    """Return the grace period in seconds if it may be used.
+
+    :param what: what is being checked, for the error's text.
+    :raises ValueError: where it is no number from 0 to 86,400.
+    """
+    if (
+        not isinstance(delay, (int, float))
+        or isinstance(delay, bool)
+        or not 0 <= delay <= MAX_DELAY
+    ):
+        raise ValueError(f"{what} is {delay!r}: expected a number of seconds from 0 to 86,400")
+    return float(delay)
+
+
+@dataclass(frozen=True)
+class Preferences:
+    """How a host wants to be told.
+
+    :param channels: names of the channels to use.
+    :param muted: True: the host is not told; it is counted as skipped.
+    :param delay: the host's grace period in seconds; ``None``: the default.
+    :param digest: seconds over which a host's ends become one message; ``None``: one an end.
+    """
+
+    channels: tuple[str, ...] = ("email",)
+    muted: bool = False
+    delay: float | None = None
+    digest: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.delay is not None:
+            check_delay(self.delay, "Preferences.delay")
+
+
+@dataclass(frozen=True)
+class Event:
+    """What an event loader tells of an event.
+
+    :param id: the event's id, as in its socket's URL.
+    :param name: its name, as the host knows it.
+    :param host_id: whose event it is.
+    :param host_email: where the notice goes; ``None`` or empty: nobody is told, and it is counted.
+    :param delay: this event's grace period in seconds (0 to 86,400); ``None``: the host's, else
+        the default.
+    :param preferences: how the host wants to be told; ``None``: by e-mail.
+    """
+
+    id: str
+    name: str
+    host_id: str
+    host_email: str | None
+    delay: float | None = None
+    preferences: Preferences | None = None
+
+    def __post_init__(self) -> None:
+        # Primary keys are often integers; the rest of this package knows ids as text.
+        for name in ("id", "host_id"):
+            value: object = getattr(self, name)
+            if isinstance(value, int):
+                object.__setattr__(self, name, str(value))
+        check_event_id(self.id)
+        if self.delay is not None:
+            check_delay(self.delay, "Event.delay")
+
+    def grace(self, default: float) -> float:
+        """Return the grace period in seconds: the event's own, else its host's, else the default."""
+        if self.delay is not None:
+            return self.delay
+        if self.preferences is not None and self.preferences.delay is not None:
+            return self.preferences.delay
+        return default
+
+
+@dataclass(frozen=True)
+class EventStatus:
+    """How an event stands in the store. Times are seconds since the epoch, on the store's clock.
+
+    :param event_id: the event.
+    :param state: ``live`` with viewers, ``ending`` in its grace period, else ``idle``.
+    :param clients: viewers now, over all processes.
+    :param session: first viewer to end; ``None`` while idle.
+    :param started_at: when the session began; ``None`` while idle.
+    :param due_at: when the session ends if nobody comes back; ``None`` unless ending.
+    :param peak: most viewers at once in this session.
+    """
+
+    event_id: str
+    state: Literal["live", "ending", "idle"]
+    clients: int = 0
+    session: str | None = None
+    started_at: float | None = None
+    due_at: float | None = None
+    peak: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the status as the API's JSON has it."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Notice:
+    """What a channel is given to send: one event's end, to one host.
+
+    :param event: the event, loaded afresh at its end.
+    :param session: the session that ended.
+    :param due_at: when it ended, in seconds since the epoch on the store's clock.
+    :param url: where the notice's button leads.
+    :param message_id: the same at every attempt for this session, so that a repeat is recognisable.
+    """
+
+    event: Event
+    session: str
+    due_at: float
+    url: str
+    message_id: str

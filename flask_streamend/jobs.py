@@ -1,0 +1,87 @@
+"""What RQ runs: :func:`ring`, an alarm.
+
+Its path and its arguments are a wire format: jobs of an older version lie in queues.
+"""
+
+from __future__ import annotations
+
+from flask import Flask, current_app
+from rq import get_current_job
+from rq.job import Job
+
+from .store.redis import RedisStore
+from .telemetry.logs import log
+
+
+def ring(namespace: str, sealed: str) -> None:
+    """Have what is due told, if anything is.
+
+    The store is asked first, over RQ's own connection, so that a stale alarm never loads the
+    application.
+
+    :param namespace: the namespace whose store is to be asked.
+    :param sealed: event and session this alarm was set for, as a token.
+    """
+    job = get_current_job()
+    if job is None or job.connection is None:
+        raise RuntimeError("flask_streamend.jobs.ring runs in an RQ worker and nowhere else")
+    due = job.meta.get("due")
+    look = RedisStore(job.connection, namespace).look(due)
+    if look.ready == 0 and not look.waiting:
+        log.debug("A stale alarm rang: nothing is due")
+        return
+    app = _application()
+    with app.app_context():
+        from .state import state_of
+
+        state = state_of(app)
+        if state.sealer.unseal(sealed) is None:
+            # It rings all the same: it says only that somebody should look.
+            state.tally.error("queue")
+        if look.ready:
+            state.deliverer.deliver_due()
+        elif due is not None:
+            _set_again(job, due - look.now)
+        state.flush()
+
+
+def _set_again(job: Job, wait: int) -> None:
+    """Set an alarm that rang too early for the rest of its time."""
+    from datetime import timedelta
+
+    from rq import Queue
+
+    from .alarms import FAILURE_TTL, JOB_TIMEOUT, RING
+
+    Queue(job.origin, connection=job.connection).enqueue_in(
+        timedelta(milliseconds=wait + 999),
+        RING,
+        *job.args,
+        job_id=f"{job.id.removesuffix('-again')}-again",
+        description=job.description,
+        job_timeout=JOB_TIMEOUT,
+        result_ttl=0,
+        failure_ttl=FAILURE_TTL,
+        meta=job.meta,
+    )
+
+
+def _application() -> Flask:
+    """Return the application: the running one, else FLASK_APP's, else by Flask's own rule.
+
+    :raises RuntimeError: where it can't be loaded, with the cure.
+    """
+    if current_app:
+        return current_app._get_current_object()  # type: ignore[attr-defined,no-any-return]
+    import os
+
+    from flask.cli import NoAppException, ScriptInfo
+
+    try:
+        return ScriptInfo(app_import_path=os.environ.get("FLASK_APP")).load_app()
+    except (NoAppException, ImportError, SystemExit) as error:
+        raise RuntimeError(
+            "worker-app: the worker could not load the application. Start it where the application"
+            " can be imported, with FLASK_APP naming it; an rq worker reads neither .env nor"
+            " .flaskenv"
+        ) from error

@@ -1,0 +1,111 @@
+"""Asking the application: its event loader and its viewer loader.
+
+Both are the application's code, so both may be slow or fail; neither may keep a viewer out by that,
+nor lose an end.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from flask import Flask
+
+from .event import Event
+from .telemetry.logs import log, mask_text
+from .telemetry.tally import Tally
+
+EventLoader = Callable[[str], "Event | None"]
+ViewerLoader = Callable[[str], "str | None"]
+
+#: Seconds an event loader may take before a viewer is let in without its answer.
+TIMEOUT = 2.0
+#: Seconds for which "no such event" is remembered.
+REMEMBER_MISSING = 10.0
+#: Answers remembered at the most; beyond it the oldest is asked for again.
+REMEMBERED = 10_000
+#: Loader calls that may hang at once, before viewers are let in without asking.
+HANGING = 16
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the event loader said.
+
+    :param event: the event, where there is one.
+    :param asked: False where no loader is set.
+    :param failed: True where the loader raised, or took too long.
+    """
+
+    event: Event | None = None
+    asked: bool = True
+    failed: bool = False
+
+
+class Loading:
+    """The loaders of one application, with a bounded memory of their answers."""
+
+    def __init__(self, app: Flask, loader: Callable[[], EventLoader | None], tally: Tally) -> None:
+        self._app = app
+        self._loader = loader
+        self._tally = tally
+        self._lock = threading.Lock()
+        self._known: OrderedDict[str, tuple[Found, float]] = OrderedDict()
+        self._hanging = threading.BoundedSemaphore(HANGING)
+
+    def event(self, event_id: str) -> Found:
+        """Return what is known of an event, asking the loader where nothing is."""
+        known = self._known.get(event_id)
+        if known is not None and (known[0].event is not None or known[1] > time.monotonic()):
+            return known[0]
+        found = self.ask(event_id)
+        if not found.failed and found.asked:
+            with self._lock:
+                self._known[event_id] = (found, time.monotonic() + REMEMBER_MISSING)
+                self._known.move_to_end(event_id)
+                if len(self._known) > REMEMBERED:
+                    self._known.popitem(last=False)
+        return found
+
+    def forget(self, event_id: str) -> None:
+        """Drop what is remembered of an event: nobody watches it here any more."""
+        with self._lock:
+            self._known.pop(event_id, None)
+
+    def ask(self, event_id: str) -> Found:
+        """Ask the loader now, aside and in an application context of its own, for two seconds."""
+        loader = self._loader()
+        if loader is None:
+            return Found(asked=False)
+        if not self._hanging.acquire(blocking=False):
+            return self._failed(event_id, f"{HANGING} calls of it hang already")
+        answer: list[Event | None] = []
+        errors: list[Exception] = []
+
+        def call() -> None:
+            try:
+                with self._app.app_context():
+                    answer.append(loader(event_id))
+            except Exception as error:  # noqa: BLE001 - the application's code: counted below
+                errors.append(error)
+            finally:
+                self._hanging.release()
+
+        thread = threading.Thread(target=call, name="flask_streamend.event_loader", daemon=True)
+        thread.start()
+        thread.join(TIMEOUT)
+        if errors:
+            return self._failed(event_id, mask_text(f"{type(errors[0]).__name__}: {errors[0]}"))
+        if not answer:
+            return self._failed(event_id, f"it took over {TIMEOUT:g} s")
+        return Found(answer[0])
+
+    def _failed(self, event_id: str, why: str) -> Found:
+        self._tally.error("event_loader")
+        log.warning(
+            "The event loader failed for event %s: %s", event_id, why, extra={"event_id": event_id}
+        )
+        return Found(failed=True)

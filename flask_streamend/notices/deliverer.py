@@ -1,0 +1,162 @@
+"""Whoever hears an alarm: claims what is due, tells the hosts, records how it went."""
+
+from __future__ import annotations
+
+import random
+import secrets
+import time
+from contextlib import ExitStack
+
+from flask import current_app
+
+from ..ending import Alarms
+from ..errors import PermanentError
+from ..event import Event, Notice
+from ..loading import Loading
+from ..settings import Settings
+from ..store.base import Delivery, Outcome, Store
+from ..telemetry.logs import log, mask_address, mask_text
+from ..telemetry.tally import Tally
+from .base import Channel, Skip
+from .mail import MailChannel, event_url, message_id, sender_of
+
+#: Ends claimed, and deliveries leased, at a time.
+BATCH = 100
+#: Milliseconds a delivery stays leased: longer than an SMTP exchange may take by its time-outs.
+LEASE_MS = 120_000
+#: Seconds after which a deliverer hands over to the next alarm: well below the job's time-out.
+BUDGET = 120.0
+#: The back-off's ceiling, in seconds.
+LONGEST_WAIT = 1800.0
+
+#: Why a host is not told, in words.
+SKIPS = {
+    "no_loader": "no event loader is set (@streamend.event_loader)",
+    "no_event": "the event loader knows no such event",
+    "no_address": "the event has no host_email",
+    "muted": "the host wants no notices",
+    "suppressed": "mail-suppressed: Flask-Mail sends nothing under TESTING or MAIL_SUPPRESS_SEND",
+}
+
+
+class Deliverer:
+    """Claims and delivers for one application, within its context."""
+
+    def __init__(
+        self, settings: Settings, store: Store, alarms: Alarms, loading: Loading, tally: Tally
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._alarms = alarms
+        self._loading = loading
+        self._tally = tally
+        self._owner = secrets.token_hex(8)
+
+    def deliver_due(self) -> None:
+        """Tell every end that is due, and try again what is to be tried again.
+
+        :raises StoreError: where the store does not answer; what was leased comes up again.
+        """
+        until = time.monotonic() + BUDGET
+        with ExitStack() as stack:
+            channel = stack.enter_context(MailChannel(self._settings))
+            while time.monotonic() < until:
+                ended = self._store.claim(BATCH)
+                self._alarms.disarm([end.session for end in ended])
+                taken = self._store.take(self._owner, LEASE_MS, BATCH)
+                if not taken:
+                    break
+                for delivery in taken:
+                    self._deliver(delivery, channel)
+
+    def _deliver(self, delivery: Delivery, channel: Channel) -> None:
+        found = self._loading.ask(delivery.event_id)
+        if found.failed:
+            self._settle(delivery, channel, Outcome.POSTPONED, "the event loader failed")
+            return
+        event = found.event
+        if event is None:
+            self._skip(delivery, channel, "no_event" if found.asked else "no_loader")
+            return
+        host = mask_address(event.host_email or "")
+        log.info(
+            "Event end notification scheduled for host %s for event %s",
+            host,
+            delivery.event_id,
+            extra={**_extra(delivery, channel), "host": host},
+        )
+        self._attempt(delivery, event, channel)
+
+    def _skip(self, delivery: Delivery, channel: Channel, reason: str) -> None:
+        log.warning(
+            "Event %s ended and its host is not told: %s",
+            delivery.event_id,
+            SKIPS.get(reason, reason),
+            extra={**_extra(delivery, channel), "reason": reason},
+        )
+        self._settle(delivery, channel, Outcome.SKIPPED, reason)
+
+    def _attempt(self, delivery: Delivery, event: Event, channel: Channel) -> None:
+        if not self._store.sending(delivery.id, self._owner, LEASE_MS):
+            log.warning("Event %s: the lease lapsed, another worker sends", delivery.event_id)
+            return
+        try:
+            channel.send(self._notice(delivery, event))
+        except Skip as skip:
+            self._skip(delivery, channel, skip.reason)
+        except PermanentError as error:
+            self._failed(delivery, channel, Outcome.DEAD, error)
+        except Exception as error:  # noqa: BLE001 - whatever a channel raises is its failure
+            last = delivery.attempts + 1 >= self._settings.max_attempts
+            self._failed(delivery, channel, Outcome.DEAD if last else Outcome.FAILED, error)
+        else:
+            self._settle(delivery, channel, Outcome.SENT, "")
+
+    def _notice(self, delivery: Delivery, event: Event) -> Notice:
+        return Notice(
+            event=event,
+            session=delivery.session,
+            due_at=delivery.due / 1000,
+            url=event_url(self._settings.frontend_url, delivery.event_id),
+            message_id=message_id(
+                delivery.event_id, delivery.session, sender_of(current_app.config)
+            ),
+        )
+
+    def _failed(
+        self, delivery: Delivery, channel: Channel, outcome: Outcome, error: Exception
+    ) -> None:
+        text = mask_text(f"{type(error).__name__}: {error}")
+        log.error(
+            "Failed to send event end notification for event %s: %s",
+            delivery.event_id,
+            text,
+            extra={
+                **_extra(delivery, channel),
+                "outcome": outcome.value,
+                "attempt": delivery.attempts + 1,
+            },
+        )
+        self._tally.error("channel")
+        self._settle(delivery, channel, outcome, text)
+
+    def _settle(self, delivery: Delivery, channel: Channel, outcome: Outcome, error: str) -> None:
+        retry = self._backoff(delivery.attempts)
+        late = self._store.settle(delivery.id, self._owner, channel.name, outcome, error, retry)
+        if late >= 0 and outcome in (Outcome.FAILED, Outcome.POSTPONED):
+            self._alarms.arm(
+                delivery.event_id, delivery.session, delivery.due + late + retry, retry
+            )
+
+    def _backoff(self, attempts: int) -> int:
+        """Return the milliseconds until the next try: doubling, with jitter of a quarter."""
+        wait = min(LONGEST_WAIT, self._settings.retry_backoff * 2 ** min(attempts, 20))
+        return int(wait * 1000 * random.uniform(0.75, 1.0))  # noqa: S311 - jitter is no secret
+
+
+def _extra(delivery: Delivery, channel: Channel) -> dict[str, object]:
+    return {
+        "event_id": delivery.event_id,
+        "session": delivery.session,
+        "channel": channel.name,
+    }

@@ -1,0 +1,136 @@
+"""The built-in channel: an e-mail, over Flask-Mail."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from contextlib import ExitStack
+from email.utils import parseaddr
+from types import TracebackType
+from typing import Any
+from urllib.parse import quote
+
+from flask import current_app, render_template
+from flask_mail import Mail, Message
+
+from ..errors import PermanentError
+from ..event import Notice
+from ..settings import Settings
+from .base import Skip
+from .smtp import SMTPConnection
+
+TITLE = "Event Stream Completed"
+SUBTITLE = "Your event stream has ended"
+BUTTON = "View Event Dashboard"
+
+
+def message_id(event_id: str, session: str, sender: str) -> str:
+    """Return a Message-ID made from event and session, in the sender's domain.
+
+    The same end always gets the same one (RFC 5322, 3.6.4), so that a repeat is recognisable.
+    """
+    digest = hashlib.sha256(f"{event_id}\n{session}".encode()).hexdigest()[:32]
+    domain = parseaddr(sender)[1].rpartition("@")[2] or "localhost"
+    return f"<streamend.{digest}@{domain}>"
+
+
+def event_url(frontend_url: str, event_id: str) -> str:
+    """Return the host's page of an event."""
+    return f"{frontend_url}/events/{quote(event_id, safe='.:@~-_')}"
+
+
+class MailChannel:
+    """Sends notices by e-mail, several over one connection.
+
+    Used as a context, it keeps its connection from the first send until the context ends.
+    """
+
+    name = "email"
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._connection: SMTPConnection | None = None
+        self._stack = ExitStack()
+
+    def __enter__(self) -> MailChannel:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._connection = None
+        self._stack.close()
+
+    def send(self, notice: Notice) -> None:
+        """Send one notice.
+
+        :raises Skip: where Flask-Mail is told to suppress mail, or the host has no address.
+        :raises PermanentError: where the address can't be used, or the server refused for good.
+        :raises OSError: (with smtplib's errors) where it may go better next time.
+        """
+        mail = _mail()
+        if mail.suppress:
+            raise Skip("suppressed")
+        message = self._message(notice, mail)
+        try:
+            self._connected(mail).send(message)
+        except Exception:
+            # What state the exchange is in is anybody's guess: the next one gets its own.
+            self.__exit__(None, None, None)
+            raise
+
+    def _connected(self, mail: Any) -> SMTPConnection:
+        if self._connection is None:
+            connection = SMTPConnection(mail, self._settings)
+            self._connection = self._stack.enter_context(connection)
+        return self._connection
+
+    def _message(self, notice: Notice, mail: Any) -> Message:
+        event = notice.event
+        if not event.host_email:
+            raise Skip("no_address")
+        if not mail.default_sender:
+            raise PermanentError("MAIL_DEFAULT_SENDER is not set: a notice has no sender", "other")
+        words = {
+            "notice": notice,
+            "event": event,
+            "title": TITLE,
+            "subtitle": SUBTITLE,
+            "body": f'Your event "{event.name}" stream has ended. '
+            "All viewers have disconnected from the stream.",
+            "button": BUTTON,
+            "url": notice.url,
+        }
+        message = Message(
+            # One line, whatever the name holds: a line break here would begin another header.
+            subject=f"Event Stream Ended - {one_line(event.name)}",
+            recipients=[event.host_email],
+            body=render_template("streamend/notice.txt", **words),
+            html=render_template("streamend/notice.html", **words),
+            extra_headers={"Auto-Submitted": "auto-generated"},
+        )
+        message.msgId = notice.message_id
+        if message.has_bad_headers():
+            raise PermanentError("the sender or the host's address holds a line break", "refused")
+        return message
+
+
+def one_line(text: str) -> str:
+    """Return a text with every run of white space and control characters made one space."""
+    return re.sub(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029]+", " ", text).strip()
+
+
+def _mail() -> Any:
+    """Return the application's Flask-Mail state; make one only where there is none."""
+    if "mail" not in current_app.extensions:
+        Mail(current_app._get_current_object())  # type: ignore[attr-defined]
+    return current_app.extensions["mail"]
+
+
+def sender_of(app_config: Any) -> str:
+    """Return the address mail is sent from, or an empty text."""
+    sender = app_config.get("MAIL_DEFAULT_SENDER") or ""
+    return sender[1] if isinstance(sender, tuple) else str(sender)

@@ -1,0 +1,51 @@
+"""Sealing: what is private in Redis or in a job is a Fernet token."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from .errors import ConfigurationError
+
+
+class Sealer:
+    """Seals with the newest key and unseals with any of them.
+
+    :param keys: Fernet keys, newest first.
+    """
+
+    def __init__(self, keys: tuple[str, ...]) -> None:
+        self._fernet = MultiFernet([Fernet(key) for key in keys])
+
+    def seal(self, *values: str) -> str:
+        """Return the values as one token."""
+        return self._fernet.encrypt(json.dumps(values).encode()).decode()
+
+    def unseal(self, token: str) -> tuple[str, ...] | None:
+        """Return the values of a token; None where no key opens it."""
+        try:
+            return tuple(json.loads(self._fernet.decrypt(token.encode())))
+        except (InvalidToken, ValueError):
+            return None
+
+
+def keys_for(keys: tuple[str, ...], secret_key: str | bytes | None) -> tuple[str, ...]:
+    """Return the keys given, else one derived from the application's secret key.
+
+    :raises ConfigurationError: where there is neither.
+    """
+    if keys:
+        return keys
+    if not secret_key:
+        raise ConfigurationError(
+            "Neither STREAMEND_ENCRYPTION_KEYS nor SECRET_KEY is set: expected one of them, the"
+            " same in every web process and worker, to seal what lies in Redis"
+        )
+    secret = secret_key.encode() if isinstance(secret_key, str) else secret_key
+    # A purpose of its own, so that this key opens nothing else the secret key protects.
+    derived = HKDF(SHA256(), 32, salt=None, info=b"flask_streamend sealing").derive(secret)
+    return (base64.urlsafe_b64encode(derived).decode(),)

@@ -1,0 +1,47 @@
+"""The one builder of key names.
+
+Every key starts with the namespace and carries it as a hash tag, so that a cluster keeps them all
+in one slot and a script may touch several of them.
+"""
+
+from __future__ import annotations
+
+
+class Keys:
+    """The keys of one namespace.
+
+    ============  ======  ==========================================================
+    key           type    holds
+    ============  ======  ==========================================================
+    holders       zset    process -> when its lease lapses
+    held:PROCESS  hash    event -> viewers that process holds; ``#seq`` -> its last report
+    clients       zset    event -> viewers over all processes; 0 while ending
+    sessions      hash    event -> its session as JSON
+    due           zset    event -> when it ends; only while ending
+    ledger        hash    delivery -> its record as JSON
+    open          zset    delivery -> when it may be taken up next
+    owed          zset    delivery -> when its event ended; until it is settled
+    closed        zset    delivery -> when it was settled
+    stats         hash    counter field -> value; ``clients`` -> the sum of viewers
+    ============  ======  ==========================================================
+    """
+
+    def __init__(self, namespace: str) -> None:
+        self._prefix = f"{namespace}:{{{namespace}}}:"
+        self.holders = self.key("holders")
+        self.clients = self.key("clients")
+        self.sessions = self.key("sessions")
+        self.due = self.key("due")
+        self.ledger = self.key("ledger")
+        self.open = self.key("open")
+        self.owed = self.key("owed")
+        self.closed = self.key("closed")
+        self.stats = self.key("stats")
+
+    def key(self, name: str) -> str:
+        """Return the full name of a key."""
+        return self._prefix + name
+
+    def held(self, holder: str) -> str:
+        """Return the key of what one holder holds."""
+        return self.key(f"held:{holder}")

@@ -1,0 +1,23 @@
+"""The package's logger, and masks for what must not be read in a log."""
+
+from __future__ import annotations
+
+import logging
+import re
+
+log = logging.getLogger("flask_streamend")
+
+#: Deliberately broad: a mask too many hurts nobody.
+_ADDRESS = re.compile(r"""[^\s@<>"'(),;:\[\]]+@[^\s@<>"'(),;:\[\]]+""")
+
+
+def mask_address(address: str) -> str:
+    """Return an e-mail address as a log may show it: ``h***@example.org``."""
+    local, at, domain = address.rpartition("@")
+    return f"{local[:1]}***{at}{domain}" if at else "***"
+
+
+def mask_text(text: str, limit: int = 300) -> str:
+    """Return a text, such as a server's answer, with the addresses in it masked, and bounded."""
+    masked = _ADDRESS.sub(lambda match: mask_address(match.group()), text)
+    return masked if len(masked) <= limit else masked[: limit - 1] + "…"

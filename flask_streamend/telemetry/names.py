@@ -1,0 +1,68 @@
+"""Every metric's name, type, help and labels: the one definition of them.
+
+A counter's value lies in the store under its *field*: the metric's short name and its label values,
+joined by ``|``. The scripts and :class:`~flask_streamend.telemetry.tally.Tally` write fields; the
+collector reads them through this table, so a name is written once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+
+PREFIX = "streamend_"
+OTHER = "_other"
+"""The label value that sums the events which have no series of their own."""
+
+CHANNELS = ("email",)
+STATUSES = ("sent", "failed", "dead", "skipped", "repeated")
+STAGES = ("store", "event_loader", "queue", "channel", "hook", "websocket")
+
+
+@dataclass(frozen=True)
+class Counter:
+    """A counter kept in the store.
+
+    :param short: its name without prefix and ``_total``; the first part of its fields.
+    :param labels: its labels, each with every value it can take.
+    """
+
+    short: str
+    help: str
+    labels: tuple[tuple[str, tuple[str, ...]], ...]
+
+    @property
+    def name(self) -> str:
+        """Return the name as Prometheus has it, without ``_total``."""
+        return PREFIX + self.short
+
+    @property
+    def label_names(self) -> list[str]:
+        """Return the labels' names."""
+        return [name for name, _ in self.labels]
+
+    def combinations(self) -> list[tuple[str, ...]]:
+        """Return every combination of label values: each is on the page from the first scrape."""
+        return list(product(*(values for _, values in self.labels)))
+
+    def field(self, *values: str) -> str:
+        """Return the field in the store for these label values."""
+        return "|".join((self.short, *values))
+
+
+NOTIFICATIONS = Counter(
+    "notifications",
+    "Notices by channel and how an attempt at them went.",
+    (("channel", CHANNELS), ("status", STATUSES)),
+)
+ERRORS = Counter("errors", "Failures by the stage they happened in.", (("stage", STAGES),))
+
+COUNTERS = (NOTIFICATIONS, ERRORS)
+
+LATENCY = Counter(
+    "notification_latency", "Seconds from an event's end to its notice being accepted.",
+    (("channel", CHANNELS),),
+)  # fmt: skip
+
+EVENT_CLIENTS = (PREFIX + "event_clients", "Viewers of an event; 0 in its grace period.")
+CLIENTS = (PREFIX + "clients", "Viewers of all events.")
