@@ -14,6 +14,7 @@ from .errors import ConfigurationError, NotRegisteredError
 from .event import EventStatus, check_event_id
 from .settings import Settings
 from .state import KEY, AppState, state_of
+from .telemetry.logs import make_visible
 
 if TYPE_CHECKING:
     from prometheus_flask_exporter import PrometheusMetrics
@@ -122,7 +123,9 @@ class StreamEnd:
     @staticmethod
     def _start_with_first_request(app: Flask, state: AppState) -> None:
         def start() -> None:
-            state.keeper.start()
+            if not state.keeper.started:
+                make_visible()
+                state.keeper.start()
 
         # First of all, so that a request which another hook answers starts it too.
         app.before_request_funcs.setdefault(None, []).insert(0, start)

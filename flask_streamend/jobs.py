@@ -10,7 +10,7 @@ from rq import get_current_job
 from rq.job import Job
 
 from .store.redis import RedisStore
-from .telemetry.logs import log
+from .telemetry.logs import log, make_visible
 
 
 def ring(namespace: str, sealed: str) -> None:
@@ -31,6 +31,7 @@ def ring(namespace: str, sealed: str) -> None:
         log.debug("A stale alarm rang: nothing is due")
         return
     app = _application()
+    make_visible()
     with app.app_context():
         from .state import state_of
 

@@ -37,10 +37,13 @@ class Keeper:
         """Add a task, before the start."""
         self._tasks.append(task)
 
+    @property
+    def started(self) -> bool:
+        """Return whether the thread was started."""
+        return self._thread is not None
+
     def start(self) -> None:
         """Start the thread, if it does not run yet."""
-        if self._thread is not None:
-            return
         with self._condition:
             if self._thread is None:
                 self._thread = threading.Thread(

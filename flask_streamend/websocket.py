@@ -46,13 +46,13 @@ def _admit() -> Response | None:
     try:
         check_event_id(event_id)
     except EventIdError as error:
-        return _refusal(400, "bad_event_id", str(error))
+        return _refusal(400, "bad-event-id", str(error))
     found = state.loading.event(event_id)
     if found.event is None and found.asked and not found.failed:
-        return _refusal(404, "no_such_event", f"There is no event {event_id}.")
+        return _refusal(404, "no-such-event", f"There is no event {event_id}.")
     loader = state.extension.viewer_loader_function
     if loader is not None and loader(event_id) is None:
-        return _refusal(403, "viewer", "The application does not let you watch this event.")
+        return _refusal(403, "viewer-refused", "The application does not let you watch this event.")
     default = state.settings.delay
     g.streamend_delay = found.event.grace(default) if found.event is not None else default
     return None
@@ -66,7 +66,7 @@ def _refusal(status: int, code: str, message: str) -> Response:
 
 def _plain(event_id: str) -> Response:
     response = _refusal(
-        426, "upgrade_required", f"Event {event_id} is watched over a WebSocket at this address."
+        426, "upgrade-required", f"Event {event_id} is watched over a WebSocket at this address."
     )
     response.headers["Upgrade"] = "websocket"
     return response

@@ -108,7 +108,7 @@ class MailChannel:
             # One line, whatever the name holds: a line break here would begin another header.
             subject=f"Event Stream Ended - {one_line(event.name)}",
             recipients=[event.host_email],
-            body=render_template("streamend/notice.txt", **words),
+            body=render_template("streamend/notice.txt", **words).strip() + "\n",
             html=render_template("streamend/notice.html", **words),
             extra_headers={"Auto-Submitted": "auto-generated"},
         )

@@ -5,10 +5,24 @@ from __future__ import annotations
 import logging
 import re
 
+from flask.logging import default_handler, has_level_handler
+
 log = logging.getLogger("flask_streamend")
 
 #: Deliberately broad: a mask too many hurts nobody.
 _ADDRESS = re.compile(r"""[^\s@<>"'(),;:\[\]]+@[^\s@<>"'(),;:\[\]]+""")
+
+
+def make_visible() -> None:
+    """Have this package's lines shown where the application configured no logging.
+
+    As Flask and Werkzeug do for theirs, and as late: an application that configures logging after
+    the extension was made is not given each line twice.
+    """
+    if log.level == logging.NOTSET:
+        log.setLevel(logging.INFO)
+    if not has_level_handler(log):
+        log.addHandler(default_handler)
 
 
 def mask_address(address: str) -> str:

@@ -1,0 +1,102 @@
+"""Fixtures that start the real parts; a part the machine lacks skips, and fails in CI."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis import Redis
+
+from .servers import Mailbox, Process, Site, eventually, free_port, redis_program
+
+StartSite = Callable[..., Site]
+StartWorker = Callable[..., Process]
+
+
+def missing(what: str, cure: str) -> None:
+    """Skip, or in CI fail, because a program is not there."""
+    if os.environ.get("CI"):
+        pytest.fail(f"{what} is missing in CI: {cure}")
+    pytest.skip(f"{what} is missing: {cure}")
+
+
+@pytest.fixture(scope="session")
+def _redis_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    program = redis_program()
+    if program is None:
+        missing("redis-server", "apt-get install redis-server")
+        return
+    folder, port = tmp_path_factory.mktemp("redis"), free_port()
+    options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
+    process = Process([program, *options], folder / "redis.log")
+    process.wait_for("Ready to accept connections")
+    yield port
+    process.stop()
+
+
+@pytest.fixture
+def redis_url(_redis_port: int) -> str:
+    """Return the address of an empty Redis that this run started."""
+    url = f"redis://127.0.0.1:{_redis_port}/0"
+    with Redis.from_url(url) as client:
+        client.flushall()
+    return url
+
+
+@pytest.fixture
+def redis(redis_url: str) -> Iterator[Redis]:
+    """Return a client of that Redis."""
+    with Redis.from_url(redis_url) as client:
+        yield client
+
+
+@pytest.fixture
+def mailbox(tmp_path: Path) -> Iterator[Mailbox]:
+    """Return an SMTP server with an empty mailbox."""
+    box = Mailbox(tmp_path)
+    yield box
+    box.process.stop()
+
+
+@pytest.fixture
+def start_site(tmp_path: Path, redis_url: str, mailbox: Mailbox) -> Iterator[StartSite]:
+    """Return a function that starts the tests' site under gunicorn; keywords are its settings."""
+    started: list[Site] = []
+
+    def start(*args: str, env: dict[str, str] | None = None, **config: Any) -> Site:
+        settings = {
+            "STREAMEND_REDIS_URL": redis_url,
+            "STREAMEND_DELAY": 1,
+            "FRONTEND_URL": "https://live.example.org",
+            "MAIL_SERVER": "127.0.0.1",
+            "MAIL_PORT": mailbox.port,
+            **config,
+        }
+        site = Site(tmp_path, settings, args or ("-k", "gevent"), **(env or {}))
+        started.append(site)
+        return site
+
+    yield start
+    for site in started:
+        site.process.stop()
+
+
+@pytest.fixture
+def start_worker(tmp_path: Path, redis_url: str, redis: Redis) -> Iterator[StartWorker]:
+    """Return a function that starts a plain ``rq worker`` for a site."""
+    started: list[Process] = []
+
+    def start(site: Site, *args: str, program: tuple[str, ...] = ("worker",)) -> Process:
+        command = [sys.executable, "-m", "rq.cli", *program, "--url", redis_url, *args]
+        worker = Process(command, tmp_path / f"worker-{len(started)}.log", site.env)
+        started.append(worker)
+        eventually(lambda: redis.scard("rq:workers") == len(started), "the worker is registered")
+        return worker
+
+    yield start
+    for worker in started:
+        worker.stop()

