@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from .event import Event, EventStatus, Notice, Preferences
     from .extension import StreamEnd
     from .notices.mail import MailChannel
+    from .worker import Worker
 
 _HOMES = {
     "ConfigurationError": "errors",
@@ -52,6 +53,7 @@ _HOMES = {
     "StoreError": "errors",
     "StreamEnd": "extension",
     "StreamEndError": "errors",
+    "Worker": "worker",
 }
 
 __all__ = [
@@ -67,6 +69,7 @@ __all__ = [
     "StoreError",
     "StreamEnd",
     "StreamEndError",
+    "Worker",
     "__version__",
 ]
 

@@ -23,11 +23,13 @@ from .telemetry.tally import Tally
 
 #: The job's function by name, so that a process which only enqueues never imports it. Wire format.
 RING = "flask_streamend.jobs.ring"
-#: Seconds RQ lets the job run: longer than it ever works (see jobs.BUDGET), or RQ's own alarm would
-#: break into an SMTP exchange.
+#: Seconds RQ lets the job run: longer than it ever works (see Deliverer's budget), or RQ's own
+#: alarm would break into an SMTP exchange.
 JOB_TIMEOUT = 300
 #: Seconds a failed alarm's record is kept by RQ (its own default is a year).
 FAILURE_TTL = 86_400
+#: The session of an alarm that is nobody's: it rings for whatever is ready.
+SWEEP = "sweep"
 
 _F = TypeVar("_F", bound=Callable[..., None])
 
@@ -46,10 +48,24 @@ def _alarm(method: _F) -> _F:
     return guarded  # type: ignore[return-value]
 
 
-def job_id(namespace: str, session: str) -> str:
-    """Return the id of a session's job, in RQ's alphabet of letters, digits, ``_`` and ``-``."""
-    safe = "".join(c if c.isalnum() or c in "_-" else "_" for c in namespace)
-    return f"{safe}-{session}"
+def options(job_id: str, due: int) -> dict[str, Any]:
+    """Return how RQ is to keep an alarm: nothing is left of one that rang."""
+    return {
+        "job_id": job_id,
+        "description": "flask_streamend alarm",
+        "job_timeout": JOB_TIMEOUT,
+        "result_ttl": 0,
+        "failure_ttl": FAILURE_TTL,
+        "meta": {"due": due},
+    }
+
+
+def rounded(wait: int) -> timedelta:
+    """Return a wait in milliseconds up to the next whole second.
+
+    RQ cuts the rest off, and would ring too early.
+    """
+    return timedelta(milliseconds=wait + 999)
 
 
 class RQAlarms:
@@ -64,42 +80,44 @@ class RQAlarms:
         self._sealer = sealer
         self.tally = tally
 
-    def _options(self, session: str, due: int) -> dict[str, Any]:
-        return {
-            "job_id": job_id(self._namespace, session),
-            "description": "flask_streamend alarm",
-            "job_timeout": JOB_TIMEOUT,
-            "result_ttl": 0,
-            "failure_ttl": FAILURE_TTL,
-            "meta": {"due": due},
-        }
+    def job_id(self, session: str) -> str:
+        """Return the id of a session's job: RQ allows letters, digits, ``_`` and ``-``."""
+        safe = "".join(c if c.isascii() and c.isalnum() else "_" for c in self._namespace)
+        return f"{safe}-{session}"
 
     @_alarm
     def arm(self, event_id: str, session: str, due: int, wait: int) -> None:
-        # Up to the next whole second: RQ cuts the rest off, and would ring too early.
-        when = timedelta(milliseconds=wait + 999)
         sealed = self._sealer.seal(event_id, session)
-        self._queue.enqueue_in(when, RING, self._namespace, sealed, **self._options(session, due))
+        self._queue.enqueue_in(
+            rounded(wait), RING, self._namespace, sealed, **options(self.job_id(session), due)
+        )
 
     @_alarm
     def ring(self, event_id: str, session: str, due: int) -> None:
-        options = self._options(session, due)
-        ScheduledJobRegistry(queue=self._queue).remove(options["job_id"])
+        job_id = self.job_id(session)
         sealed = self._sealer.seal(event_id, session)
-        self._queue.enqueue(RING, self._namespace, sealed, **options)
+        ScheduledJobRegistry(queue=self._queue).remove(job_id)
+        self._queue.enqueue(RING, self._namespace, sealed, **options(job_id, due))
+
+    @_alarm
+    def ring_unheard(self) -> None:
+        job_id = self.job_id(SWEEP)
+        if self._queue.get_job_position(job_id) is None:
+            sealed = self._sealer.seal("", SWEEP)
+            self._queue.enqueue(RING, self._namespace, sealed, **options(job_id, 0))
 
     @_alarm
     def disarm(self, sessions: list[str]) -> None:
         # The job that is running now is RQ's to clean up.
         current = get_current_job()
-        ids = {job_id(self._namespace, session) for session in sessions}
+        ids = {self.job_id(session) for session in sessions}
         ids.discard(current.id if current else "")
         if not ids:
             return
         with self._redis.pipeline(transaction=True) as pipe:
             registry = ScheduledJobRegistry(queue=self._queue)
-            for id_ in ids:
-                registry.remove(id_, pipeline=pipe)
-                pipe.lrem(self._queue.key, 0, id_)
-                pipe.delete(Job.key_for(id_))
+            for job_id in ids:
+                registry.remove(job_id, pipeline=pipe)
+                pipe.lrem(self._queue.key, 0, job_id)
+                pipe.delete(Job.key_for(job_id))
             pipe.execute()

@@ -97,7 +97,7 @@ class Event:
             check_delay(self.delay, "Event.delay")
 
     def grace(self, default: float) -> float:
-        """Return the grace period in seconds: the event's own, else its host's, else the default."""
+        """Return the grace period in seconds: the event's, else its host's, else the default."""
         if self.delay is not None:
             return self.delay
         if self.preferences is not None and self.preferences.delay is not None:
@@ -139,6 +139,7 @@ class Notice:
     :param session: the session that ended.
     :param due_at: when it ended, in seconds since the epoch on the store's clock.
     :param url: where the notice's button leads.
+    :param stopped: True where the stream was stopped while viewers were still there.
     :param message_id: the same at every attempt for this session, so that a repeat is recognisable.
     """
 
@@ -147,3 +148,4 @@ class Notice:
     due_at: float
     url: str
     message_id: str
+    stopped: bool = False

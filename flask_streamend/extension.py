@@ -1,27 +1,32 @@
-"""The extension: the only place where the parts are wired together."""
+"""The extension: what an application calls."""
 
 from __future__ import annotations
 
-import os
+import secrets
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from flask import Blueprint, Flask, current_app, jsonify
+from flask import Flask, current_app
 
 from .errors import ConfigurationError, NotRegisteredError
-from .event import EventStatus, check_event_id
+from .event import EventStatus, check_delay, check_event_id
 from .settings import Settings
 from .state import KEY, AppState, state_of
-from .telemetry.logs import make_visible
 
 if TYPE_CHECKING:
     from prometheus_flask_exporter import PrometheusMetrics
 
     from .loading import EventLoader, ViewerLoader
+    from .store.base import GuestAct
 
-_L = TypeVar("_L")
+_E = TypeVar("_E", bound="EventLoader")
+_V = TypeVar("_V", bound="ViewerLoader")
+
+#: Events read from the store at a time.
+PAGE = 500
 
 
 class StreamEnd:
@@ -33,7 +38,9 @@ class StreamEnd:
         app.register_extension(streamend)      # or StreamEnd(app), or streamend.init_app(app)
 
     One instance may serve many applications; what belongs to one lies in
-    ``app.extensions["streamend"]``.
+    ``app.extensions["streamend"]``. Methods that ask the store raise
+    :class:`~flask_streamend.StoreError` where it does not answer, and those that take an event id
+    :class:`~flask_streamend.EventIdError` where it can't be one.
 
     :param app: register on this application now.
     :param event_loader: returns an :class:`~flask_streamend.Event` for an id, or None.
@@ -45,7 +52,6 @@ class StreamEnd:
     def __init__(
         self,
         app: Flask | None = None,
-        *,
         event_loader: EventLoader | None = None,
         viewer_loader: ViewerLoader | None = None,
         channels: Any = None,
@@ -53,157 +59,176 @@ class StreamEnd:
     ) -> None:
         self.event_loader_function = event_loader
         self.viewer_loader_function = viewer_loader
-        self._channels = channels
-        self._metrics = metrics
+        self.channels = channels
+        self.metrics = metrics
         self._apps: weakref.WeakSet[Flask] = weakref.WeakSet()
         if app is not None:
             self.init_app(app)
 
-    def event_loader(self, function: _L) -> _L:
+    def event_loader(self, function: _E) -> _E:
         """Set the event loader; a decorator."""
-        self.event_loader_function = function  # type: ignore[assignment]
+        self.event_loader_function = function
         return function
 
-    def viewer_loader(self, function: _L) -> _L:
+    def viewer_loader(self, function: _V) -> _V:
         """Set the viewer loader; a decorator."""
-        self.viewer_loader_function = function  # type: ignore[assignment]
+        self.viewer_loader_function = function
         return function
 
     def init_app(self, app: Flask) -> None:
         """Register on an application: read its settings, wire the parts, add the routes.
 
-        :raises ConfigurationError: where a setting can't be used, or it is registered already.
+        :raises ConfigurationError: where a setting can't be used, a route is taken, or the
+            extension is registered already.
         """
+        from .web import add_pages
+        from .wiring import build
+
         if KEY in app.extensions:
             raise ConfigurationError(
                 f"StreamEnd is already registered on the application {app.name!r}: use that one,"
-                f" or call init_app once"
+                " or call init_app once"
             )
         settings = Settings.from_config(app.config)
-        state = self._wire(app, settings)
+        state = build(app, settings, self)
+        add_pages(app, state)
         app.extensions[KEY] = state
         self._apps.add(app)
-        self._start_with_first_request(app, state)
-        app.register_blueprint(self._blueprint(state), url_prefix=settings.url_prefix or None)
-        self._add_pages(app, state)
 
-    def _wire(self, app: Flask, settings: Settings) -> AppState:
-        from .alarms import RQAlarms
-        from .loading import Loading
-        from .notices.deliverer import Deliverer
-        from .sealing import Sealer, keys_for
-        from .store.redis import GLANCE_TIMEOUT, RedisStore, connect
-        from .telemetry.tally import Tally
-
-        sealer = Sealer(keys_for(settings.encryption_keys, app.config.get("SECRET_KEY")))
-        redis = connect(settings.redis_url)
-        store = RedisStore(redis, settings.namespace)
-        tally = Tally(store)
-        alarms = RQAlarms(redis, settings.namespace, settings.queue, sealer, tally)
-        loading = Loading(app, lambda: self.event_loader_function, tally)
-        state = AppState(
-            extension=self,
-            settings=settings,
-            sealer=sealer,
-            redis=redis,
-            store=store,
-            glance=RedisStore(
-                connect(settings.redis_url, GLANCE_TIMEOUT, connections=4), settings.namespace
-            ),
-            tally=tally,
-            loading=loading,
-            alarms=alarms,
-            deliverer=Deliverer(settings, store, alarms, loading, tally),
-        )
-        _renew(state)
-        # A child process has none of its parent's sockets and threads: it begins anew.
-        os.register_at_fork(after_in_child=_forked(weakref.ref(state)))
-        return state
-
-    @staticmethod
-    def _start_with_first_request(app: Flask, state: AppState) -> None:
-        def start() -> None:
-            if not state.keeper.started:
-                make_visible()
-                state.keeper.start()
-
-        # First of all, so that a request which another hook answers starts it too.
-        app.before_request_funcs.setdefault(None, []).insert(0, start)
-
-    @staticmethod
-    def _blueprint(state: AppState) -> Blueprint:
-        from . import websocket
-
-        blueprint = Blueprint(KEY, __package__ or "flask_streamend", template_folder="templates")
-        websocket.register(blueprint)
-        return blueprint
-
-    def _add_pages(self, app: Flask, state: AppState) -> None:
-        from .telemetry.collector import StoreCollector
-        from .web.health import Health
-        from .web.metrics import add_metrics
-
-        settings = state.settings
-
-        def own() -> dict[str, int]:
-            return state.presence.clients()  # asked late: a fork gets a presence of its own
-
-        glance_redis = state.glance.redis  # type: ignore[attr-defined]
-        health = Health(state.glance, glance_redis, settings.queue, lambda: sum(own().values()))
-        collector = StoreCollector(state.glance, settings.metrics_max_events, own, state.flush)
-        if settings.health_path is not None:
-
-            def health_page() -> Any:
-                page = health.report()
-                return jsonify(page), 200 if page["status"] == "ok" else 503
-
-            app.add_url_rule(settings.health_path, "streamend_health", health_page)
-        add_metrics(app, settings.metrics_path, collector, self._metrics)
-
-    # What an application asks.
+    # Who watches.
 
     def event_clients(self, event_id: str) -> int:
-        """Return how many viewers an event has now, over all processes.
-
-        :raises EventIdError: where the id can't be one.
-        :raises StoreError: where the store does not answer.
-        """
+        """Return how many viewers an event has now, over all processes."""
         return self.event_status(event_id).clients
 
     def total_clients(self) -> int:
-        """Return how many viewers all events have now, over all processes.
-
-        :raises StoreError: where the store does not answer.
-        """
+        """Return how many viewers all events have now, over all processes."""
         state = self._state()
         state.presence.flush()
         return state.store.totals(0).clients
 
     def event_status(self, event_id: str) -> EventStatus:
-        """Return how an event stands.
-
-        :raises EventIdError: where the id can't be one.
-        :raises StoreError: where the store does not answer.
-        """
+        """Return how an event stands."""
         check_event_id(event_id)
         state = self._state()
         state.presence.flush()
         return state.store.status([event_id])[0]
+
+    def events(self) -> Iterator[EventStatus]:
+        """Yield how each event stands that is live or ending, in no order."""
+        state = self._state()
+        state.presence.flush()
+        ids = state.store.event_ids()
+        while page := list(islice(ids, PAGE)):
+            yield from (s for s in state.store.status(page) if s.state != "idle")
+
+    # Viewers without our socket.
 
     @contextmanager
     def viewing(self, event_id: str, viewer_id: str | None = None) -> Iterator[None]:
         """Count a viewer for as long as the context lasts: around any streamed response.
 
         :param viewer_id: who it is, for the application's own use.
-        :raises EventIdError: where the id can't be one.
+        """
+        from .presence import Silent
+
+        check_event_id(event_id)
+        state = self._state()
+        delay = state.loading.event(event_id).grace(state.settings.delay)
+        with state.presence.viewing(event_id, Silent(), delay):
+            yield
+
+    def join(self, event_id: str, viewer_id: str) -> None:
+        """Note that a viewer came, from another socket's or server's callback; repeats don't count.
+
+        Without a :meth:`leave` the viewer is gone after STREAMEND_HOOK_TTL.
+        """
+        self._guest("join", event_id, viewer_id, self._state().settings.hook_ttl)
+
+    def leave(self, event_id: str, viewer_id: str) -> None:
+        """Note that a viewer who joined, or was seen, left; repeats don't count."""
+        self._guest("leave", event_id, viewer_id, 0)
+
+    def seen(self, event_id: str, viewer_id: str, ttl: float = 30) -> None:
+        """Note that a player fetched something: it watches until ``ttl`` seconds from now.
+
+        :param ttl: seconds, from 1 to 86,400; longer than the pause between two fetches.
+        """
+        if not 1 <= ttl <= 86_400:
+            raise ValueError(f"ttl is {ttl!r}: expected a number of seconds from 1 to 86,400")
+        self._guest("join", event_id, viewer_id, ttl)
+
+    def _guest(self, act: GuestAct, event_id: str, viewer_id: str, ttl: float) -> None:
+        check_event_id(event_id)
+        state = self._state()
+        delay = int(state.loading.event(event_id).grace(state.settings.delay) * 1000)
+        guest = state.sealer.pseudonym(viewer_id)
+        session = secrets.token_hex(8)
+        report = state.store.guest(act, event_id, guest, int(ttl * 1000), session, delay)
+        state.endings.reported(report)
+
+    def join_token(self, event_id: str, viewer_id: str, expires: float = 86_400) -> str:
+        """Return a signed token with which the socket lets a viewer in: ``/ws/<event>?token=…``.
+
+        :param expires: seconds it is good for.
+        """
+        check_event_id(event_id)
+        return self._state().tokens.make(event_id, viewer_id, expires)
+
+    # Ends.
+
+    def schedule_end(self, event_id: str, delay: float | None = None) -> EventStatus:
+        """Look again after a delay, and end the event if nobody is there.
+
+        No viewer need ever have come. With viewers there now, the last leave begins the grace
+        period as always.
+
+        :param delay: seconds, 0 to 86,400; None: the event's grace period.
         """
         check_event_id(event_id)
         state = self._state()
-        found = state.loading.event(event_id)
-        default = state.settings.delay
-        delay = found.event.grace(default) if found.event is not None else default
-        with state.presence.viewing(event_id, delay):
-            yield
+        if delay is None:
+            delay = state.loading.event(event_id).grace(state.settings.delay)
+        check_delay(delay, "delay")
+        state.presence.flush()
+        report = state.store.schedule(event_id, secrets.token_hex(8), int(delay * 1000))
+        state.endings.reported(report)
+        return state.store.status([event_id])[0]
+
+    def end_event(self, event_id: str) -> bool:
+        """End an event now, without grace: the host pressed stop. Its sockets are closed with 4000.
+
+        :returns: False where the event has no session that could end.
+        """
+        from .store.base import Change
+
+        check_event_id(event_id)
+        state = self._state()
+        state.presence.flush()
+        ended = state.store.finish(event_id, Change.STOPPED)
+        if ended is None:
+            return False
+        state.presence.over(event_id, ended.session, Change.STOPPED)
+        state.alarms.ring(event_id, ended.session, ended.due)
+        return True
+
+    def purge(self, event_id: str) -> bool:
+        """Remove an event's session, and what dead holders and hooks left of it; nobody is told.
+
+        Sockets that are really open are counted again at the next report, as a new session.
+
+        :returns: False where the event has no session.
+        """
+        from .store.base import Change
+
+        check_event_id(event_id)
+        state = self._state()
+        ended = state.store.finish(event_id, Change.PURGED)
+        if ended is None:
+            return False
+        state.presence.over(event_id, ended.session, Change.PURGED)
+        state.alarms.disarm([ended.session])
+        return True
 
     def _state(self) -> AppState:
         """Return the state of the current application, else of the only one there is."""
@@ -216,32 +241,3 @@ class StreamEnd:
             f"StreamEnd serves {len(apps)} applications: use it within app.app_context(), so that"
             " it knows which one is meant"
         )
-
-
-def _renew(state: AppState) -> None:
-    """Give a process its own holder, timers and keeper."""
-    from .ending import Endings
-    from .keeper import Keeper
-    from .presence import Presence
-    from .timer import Timer
-
-    def failed(error: Exception) -> None:
-        state.tally.error("store")
-
-    endings = Endings(state.alarms, Timer())
-    state.keeper = Keeper(failed)
-    state.presence = Presence(
-        state.store, endings, state.tally, state.settings.lease, state.keeper.wake
-    )
-    state.keeper.add(state.presence.tick)
-    state.keeper.add(endings.tick)
-    state.keeper.add(state.tick_tally)
-
-
-def _forked(reference: weakref.ref[AppState]) -> Any:
-    def after_in_child() -> None:
-        state = reference()
-        if state is not None:
-            _renew(state)
-
-    return after_in_child

@@ -5,12 +5,18 @@ Its path and its arguments are a wire format: jobs of an older version lie in qu
 
 from __future__ import annotations
 
+import os
+
 from flask import Flask, current_app
-from rq import get_current_job
+from rq import Queue, get_current_job
 from rq.job import Job
 
+from .alarms import RING, options, rounded
+from .state import state_of
 from .store.redis import RedisStore
 from .telemetry.logs import log, make_visible
+
+_loaded: Flask | None = None
 
 
 def ring(namespace: str, sealed: str) -> None:
@@ -21,6 +27,7 @@ def ring(namespace: str, sealed: str) -> None:
 
     :param namespace: the namespace whose store is to be asked.
     :param sealed: event and session this alarm was set for, as a token.
+    :raises RuntimeError: outside an RQ worker, or where the application can't be loaded.
     """
     job = get_current_job()
     if job is None or job.connection is None:
@@ -30,11 +37,9 @@ def ring(namespace: str, sealed: str) -> None:
     if look.ready == 0 and not look.waiting:
         log.debug("A stale alarm rang: nothing is due")
         return
-    app = _application()
+    app = application()
     make_visible()
     with app.app_context():
-        from .state import state_of
-
         state = state_of(app)
         if state.sealer.unseal(sealed) is None:
             # It rings all the same: it says only that somebody should look.
@@ -42,40 +47,38 @@ def ring(namespace: str, sealed: str) -> None:
         if look.ready:
             state.deliverer.deliver_due()
         elif due is not None:
-            _set_again(job, due - look.now)
+            _set_again(job, due, due - look.now)
         state.flush()
 
 
-def _set_again(job: Job, wait: int) -> None:
+def _set_again(job: Job, due: int, wait: int) -> None:
     """Set an alarm that rang too early for the rest of its time."""
-    from datetime import timedelta
-
-    from rq import Queue
-
-    from .alarms import FAILURE_TTL, JOB_TIMEOUT, RING
-
-    Queue(job.origin, connection=job.connection).enqueue_in(
-        timedelta(milliseconds=wait + 999),
-        RING,
-        *job.args,
-        job_id=f"{job.id.removesuffix('-again')}-again",
-        description=job.description,
-        job_timeout=JOB_TIMEOUT,
-        result_ttl=0,
-        failure_ttl=FAILURE_TTL,
-        meta=job.meta,
-    )
+    # Another id: RQ deletes this one when the job is done.
+    job_id = f"{job.id.removesuffix('-again')}-again"
+    queue = Queue(job.origin, connection=job.connection)
+    queue.enqueue_in(rounded(wait), RING, *job.args, **options(job_id, due))
 
 
-def _application() -> Flask:
+def application() -> Flask:
     """Return the application: the running one, else FLASK_APP's, else by Flask's own rule.
 
     :raises RuntimeError: where it can't be loaded, with the cure.
     """
     if current_app:
         return current_app._get_current_object()  # type: ignore[attr-defined,no-any-return]
-    import os
+    return _loaded or _load()
 
+
+def preload() -> None:
+    """Load the application now, for every job of this process and of those it forks.
+
+    :raises RuntimeError: where it can't be loaded, with the cure.
+    """
+    global _loaded
+    _loaded = _load()
+
+
+def _load() -> Flask:
     from flask.cli import NoAppException, ScriptInfo
 
     try:

@@ -22,11 +22,10 @@ LONGEST = 5.0
 class Keeper:
     """Calls its tasks when they want to be called.
 
-    :param tasks: each is called at every waking; cheap where nothing is due.
-    :param fail: called with a task's exception: it is counted there.
+    :param fail: called when a task raised, to count it.
     """
 
-    def __init__(self, fail: Callable[[Exception], None]) -> None:
+    def __init__(self, fail: Callable[[], None]) -> None:
         self._tasks: list[Task] = []
         self._fail = fail
         self._condition = threading.Condition()
@@ -73,7 +72,7 @@ class Keeper:
     def _call(self, task: Task) -> float | None:
         try:
             return task()
-        except Exception as error:  # noqa: BLE001 - whatever it is, the thread must outlive it
-            self._fail(error)
+        except Exception:  # noqa: BLE001 - whatever it is, the thread must outlive it
+            self._fail()
             log.exception("A task of the keeper failed; it is called again")
             return LONGEST

@@ -44,6 +44,15 @@ class Found:
     asked: bool = True
     failed: bool = False
 
+    @property
+    def missing(self) -> bool:
+        """Return whether the loader said that there is no such event."""
+        return self.asked and not self.failed and self.event is None
+
+    def grace(self, default: float) -> float:
+        """Return the event's grace period in seconds, else the default."""
+        return default if self.event is None else self.event.grace(default)
+
 
 class Loading:
     """The loaders of one application, with a bounded memory of their answers."""

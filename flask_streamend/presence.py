@@ -12,12 +12,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 from .ending import Endings
 from .errors import StoreError
+from .observing import Observers
 from .store.base import Change, Held, Report, Store
 from .telemetry.logs import log
-from .telemetry.tally import Tally
 
 #: Seconds for which changes that are neither first nor last are gathered into one report.
 GATHER = 0.02
@@ -25,11 +26,39 @@ GATHER = 0.02
 RETRY = 1.0
 
 
+class Viewer(Protocol):
+    """Somebody who watches, as this process knows them."""
+
+    def stop(self) -> None:
+        """Let go of: the stream was stopped. Must not block."""
+
+    @property
+    def listens(self) -> bool:
+        """Whether this viewer wants to hear how many watch."""
+
+    def tell(self, clients: int) -> None:
+        """Hear how many watch. Must not block."""
+
+
+class Silent:
+    """A viewer who is only counted."""
+
+    __slots__ = ()
+    listens = False
+
+    def stop(self) -> None:
+        """Do nothing: there is no socket to close."""
+
+    def tell(self, clients: int) -> None:
+        """Do nothing."""
+
+
 class Presence:
     """The viewers one process holds: one holder in the store.
 
     :param store: where they are reported.
     :param endings: told of what a report made pending, or resumed.
+    :param observers: told of who came and went, and of failures.
     :param lease: seconds after which the store may forget this process.
     :param wake: called with a number of seconds, within which :meth:`tick` is wanted.
     """
@@ -38,81 +67,101 @@ class Presence:
         self,
         store: Store,
         endings: Endings,
-        tally: Tally,
+        observers: Observers,
         lease: float,
         wake: Callable[[float], None],
     ) -> None:
         self._store = store
         self._endings = endings
-        self._tally = tally
-        self._lease = lease
+        self._observers = observers
+        self._lease = int(lease * 1000)
         self._wake = wake
         self.holder = secrets.token_hex(8)
         self._lock = threading.Lock()
-        self._counts: dict[str, int] = {}
+        self._viewers: dict[str, set[Viewer]] = {}
+        self._total = 0
         self._sessions: dict[str, str] = {}
         self._delays: dict[str, int] = {}
+        self._elsewhere: dict[str, int] = {}
         self._changed: set[str] = set()
         self._flush_at: float | None = None
         # Reports leave one at a time: their order is what makes an older one recognisable.
         self._reporting = threading.Lock()
         self._seq = 0
+        self._settled = threading.Event()
         self._known = False
-        self._renew_at = 0.0
         self._away = False
 
-    @contextmanager
-    def viewing(self, event_id: str, delay: float) -> Iterator[None]:
-        """Count one viewer of an event for as long as the context lasts.
+    def enter(self, event_id: str, viewer: Viewer, delay: float) -> None:
+        """Count a viewer.
 
         :param delay: the event's grace period, in seconds.
         """
-        self._change(event_id, 1, delay)
+        with self._lock:
+            viewers = self._viewers.setdefault(event_id, set())
+            viewers.add(viewer)
+            self._total += 1
+            self._delays[event_id] = int(delay * 1000)
+            urgent = len(viewers) == 1
+            wake = self._note(event_id, urgent)
+        self._observers.joined(event_id)
+        if wake:
+            self._wake(0.0 if urgent else GATHER)
+
+    def leave(self, event_id: str, viewer: Viewer) -> None:
+        """Count a viewer no more."""
+        with self._lock:
+            viewers = self._viewers[event_id]
+            viewers.remove(viewer)
+            self._total -= 1
+            urgent = not viewers
+            if urgent:
+                del self._viewers[event_id]
+            wake = self._note(event_id, urgent)
+        self._observers.left(event_id)
+        if wake:
+            self._wake(0.0 if urgent else GATHER)
+
+    def _note(self, event_id: str, urgent: bool) -> bool:
+        """Note a change for the next report; True where that is now wanted sooner."""
+        self._changed.add(event_id)
+        at = time.monotonic() + (0.0 if urgent else GATHER)
+        if self._flush_at is not None and self._flush_at <= at:
+            return False
+        self._flush_at = at
+        return True
+
+    @contextmanager
+    def viewing(self, event_id: str, viewer: Viewer, delay: float) -> Iterator[None]:
+        """Count a viewer for as long as the context lasts."""
+        self.enter(event_id, viewer, delay)
         try:
             yield
         finally:
-            self._change(event_id, -1, delay)
+            self.leave(event_id, viewer)
 
-    def _change(self, event_id: str, by: int, delay: float) -> None:
+    def counts(self) -> dict[str, int]:
+        """Return how many viewers this process holds, by event."""
         with self._lock:
-            count = self._counts.get(event_id, 0) + by
-            if count:
-                self._counts[event_id] = count
-            else:
-                del self._counts[event_id]
-            self._delays[event_id] = int(delay * 1000)
-            self._changed.add(event_id)
-            at = time.monotonic()
-            if count > 1 or (count == 1 and by < 0):
-                at += GATHER
-            if self._flush_at is not None and self._flush_at <= at:
-                return
-            self._flush_at = at
-        self._wake(0.0 if at <= time.monotonic() else GATHER)
+            return {event_id: len(viewers) for event_id, viewers in self._viewers.items()}
 
-    def clients(self) -> dict[str, int]:
-        """Return the viewers this process holds, by event."""
+    def total(self) -> int:
+        """Return how many viewers this process holds."""
+        return self._total
+
+    def watchers(self, event_id: str) -> int:
+        """Return an event's viewers: this process's exactly, the others' as last heard."""
         with self._lock:
-            return dict(self._counts)
+            return len(self._viewers.get(event_id, ())) + self._elsewhere.get(event_id, 0)
 
-    def tick(self) -> float:
-        """Report what changed and renew the lease, if it is time; return the seconds till the next.
-
-        A store that does not answer is counted, logged once, and tried again.
-        """
-        now = time.monotonic()
-        try:
-            if self._flush_at is not None and self._flush_at <= now:
+    def tick(self) -> float | None:
+        """Report what changed, if it is time; return the seconds until the next report is."""
+        if self._flush_at is not None and self._flush_at <= time.monotonic():
+            try:
                 self.flush()
-            if self._holding() and self._renew_at <= now:
-                self._renew()
-        except StoreError as error:
-            self._away_now(error)
-            self._flush_at = time.monotonic() + RETRY
-        times = [self._renew_at] if self._holding() else []
-        if self._flush_at is not None:
-            times.append(self._flush_at)
-        return max(0.0, min(times, default=now + self._lease) - time.monotonic())
+            except StoreError:
+                self._flush_at = time.monotonic() + RETRY
+        return None if self._flush_at is None else max(0.0, self._flush_at - time.monotonic())
 
     def flush(self) -> None:
         """Report what changed since the last report.
@@ -127,66 +176,109 @@ class Presence:
             try:
                 report = self._report(changed, full=not self._known)
                 if not report.known:
-                    self._report(set(self.clients()) | changed, full=True)
-            except StoreError:
+                    self._report(changed, full=True)
+            except StoreError as error:
                 with self._lock:
                     self._changed |= changed
+                self.away_now(error)
                 raise
             self._forget(changed)
+        self._settled.set()
+        self._observers.reported()
+
+    def settle(self, within: float) -> None:
+        """Have what changed reported, and wait for it no longer than ``within`` seconds."""
+        with self._lock:
+            if not self._changed:
+                return
+            self._flush_at = time.monotonic()
+            self._settled.clear()
+        self._wake(0.0)
+        self._settled.wait(within)
+
+    def reintroduce(self) -> None:
+        """Report everything: the store does not know this process any more.
+
+        :raises StoreError: where the store does not answer.
+        """
+        with self._reporting:
+            self._report(set(), full=True)
 
     def _report(self, events: set[str], full: bool) -> Report:
         with self._lock:
-            names = events | set(self._counts) if full else events
-            for event in names:
-                if event not in self._sessions:
-                    self._sessions[event] = secrets.token_hex(8)
-            held = {
-                event: Held(self._counts.get(event, 0), self._sessions[event], self._delays[event])
-                for event in names
-            }
+            names = events | set(self._viewers) if full else events
+            held = {event_id: self._held(event_id) for event_id in names}
         self._seq += 1
-        lease = int(self._lease * 1000)
-        report = self._store.report(self.holder, self._seq, lease, held, full)
-        self._back_now()
+        report = self._store.report(self.holder, self._seq, self._lease, held, full)
+        self.back_now()
         if report.known:
             self._known = True
-            self._renew_at = time.monotonic() + self._lease / 3
             self._take_in(report, held)
         return report
 
+    def _held(self, event_id: str) -> Held:
+        session = self._sessions.setdefault(event_id, secrets.token_hex(8))
+        viewers = self._viewers.get(event_id, ())
+        return Held(len(viewers), session, self._delays.get(event_id, -1))
+
     def _take_in(self, report: Report, held: dict[str, Held]) -> None:
+        for row in report.events:
+            with self._lock:
+                if row.session:
+                    self._sessions[row.event_id] = row.session
+                self._elsewhere[row.event_id] = max(0, row.clients - held[row.event_id].count)
+            if row.change in (Change.STOPPED, Change.PURGED):
+                self.over(row.event_id, held[row.event_id].session, row.change)
+            else:
+                self.tell(row.event_id, row.clients)
+                self._observers.counted(row, report.now)
+        self._endings.reported(report)
+
+    def over(self, event_id: str, session: str, change: Change) -> None:
+        """Act on a session's being stopped or purged while this process may hold viewers of it."""
         with self._lock:
-            self._sessions.update((e.event_id, e.session) for e in report.events if e.session)
-        for event in report.events:
-            if event.due is not None and held[event.event_id].count == 0:
-                self._endings.pending(event.event_id, event.session, event.due, report.now)
-            elif event.change is Change.RESUMED:
-                self._endings.resumed(event.event_id, event.session)
+            if self._sessions.get(event_id) != session:
+                return
+            viewers = list(self._viewers.get(event_id, ()))
+            if change is Change.PURGED:
+                # Counted again, as another session.
+                self._sessions[event_id] = secrets.token_hex(8)
+                self._note(event_id, urgent=True)
+        if change is Change.STOPPED:
+            for viewer in viewers:
+                viewer.stop()
+        else:
+            self._wake(0.0)
+
+    def listening(self) -> list[str]:
+        """Return the events with a viewer here who wants to hear how many watch."""
+        with self._lock:
+            return [e for e, viewers in self._viewers.items() if any(v.listens for v in viewers)]
+
+    def tell(self, event_id: str, clients: int) -> None:
+        """Tell an event's viewers here how many watch."""
+        with self._lock:
+            viewers = list(self._viewers.get(event_id, ()))
+            self._elsewhere[event_id] = max(0, clients - len(viewers))
+        for viewer in viewers:
+            if viewer.listens:
+                viewer.tell(clients)
 
     def _forget(self, events: set[str]) -> None:
         with self._lock:
-            for event in events - self._changed:
-                if event not in self._counts:
-                    self._sessions.pop(event, None)
-                    self._delays.pop(event, None)
+            for event_id in events - self._changed - set(self._viewers):
+                for memory in (self._sessions, self._delays, self._elsewhere):
+                    memory.pop(event_id, None)
 
-    def _renew(self) -> None:
-        with self._reporting:
-            self._renew_at = time.monotonic() + self._lease / 3
-            if not self._store.renew(self.holder, int(self._lease * 1000)):
-                self._report(set(), full=True)
-            self._back_now()
-
-    def _holding(self) -> bool:
-        return self._known and bool(self._counts)
-
-    def _away_now(self, error: StoreError) -> None:
-        self._tally.error("store")
+    def away_now(self, error: StoreError) -> None:
+        """Note that the store does not answer: counted each time, logged once."""
+        self._observers.failed("store")
         if not self._away:
             self._away = True
             log.error("redis-away: viewers are counted here and reported later: %s", error)
 
-    def _back_now(self) -> None:
+    def back_now(self) -> None:
+        """Note that the store answers."""
         if self._away:
             self._away = False
             log.warning("redis-back: the store answers again")

@@ -9,118 +9,26 @@ from __future__ import annotations
 import difflib
 import logging
 import os
-import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
-from urllib.parse import urlsplit
 
+from . import checks
 from .errors import ConfigurationError
 from .event import MAX_DELAY
 
 log = logging.getLogger("flask_streamend")
 
-Check = Callable[[Any], Any]
-
-
-def _number(low: float, high: float, unit: str = "") -> Check:
-    def check(value: Any) -> float:
-        number = float(value) if not isinstance(value, bool) else float("nan")
-        if not low <= number <= high:
-            raise ValueError
-        return number
-
-    check.__doc__ = f"a number{unit and ' of ' + unit} from {low:,g} to {high:,g}"
-    return check
-
-
-def _whole(low: int, high: int, unit: str = "", none: bool = False) -> Check:
-    def check(value: Any) -> int | None:
-        if value is None and none:
-            return None
-        number = int(value) if not isinstance(value, (bool, float)) else -1
-        if not low <= number <= high:
-            raise ValueError
-        return number
-
-    check.__doc__ = f"a whole number{unit and ' of ' + unit} from {low:,} to {high:,}"
-    if none:
-        check.__doc__ += ", or None"
-    return check
-
-
-def _boolean(value: Any) -> bool:
-    """True or False"""
-    known = {"true": True, "1": True, "yes": True, "on": True}
-    known |= {"false": False, "0": False, "no": False, "off": False}
-    if isinstance(value, bool):
-        return value
-    return known[str(value).strip().lower()]
-
-
-def _namespace(value: Any) -> str:
-    """1 to 64 characters of A-Z a-z 0-9 . _ : -"""
-    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9._:-]{1,64}", value):
-        raise ValueError
-    return value
-
-
-def _name(value: Any) -> str:
-    """a name that is not empty"""
-    if not isinstance(value, str) or not value.strip():
-        raise ValueError
-    return value
-
-
-def _http_url(value: Any) -> str:
-    """an http:// or https:// address"""
-    parts = urlsplit(str(value))
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError
-    return str(value).rstrip("/")
-
-
-def _redis_url(value: Any) -> str:
-    """redis://, rediss://, unix:// or memory:// with what follows"""
-    if urlsplit(str(value)).scheme not in ("redis", "rediss", "unix", "memory"):
-        raise ValueError
-    return str(value)
-
-
-def _path(value: Any) -> str | None:
-    """a path that begins with /, or None"""
-    if value is None:
-        return None
-    if not isinstance(value, str) or not value.startswith("/"):
-        raise ValueError
-    return value
-
-
-def _prefix(value: Any) -> str:
-    """a path that begins with / and does not end with it, or None"""
-    if value in (None, ""):
-        return ""
-    if not isinstance(value, str) or not value.startswith("/") or value.endswith("/"):
-        raise ValueError
-    return value
-
-
-def _keys(value: Any) -> tuple[str, ...]:
-    """a Fernet key (32 bytes as URL-safe base64), or a list of them, newest first"""
-    from cryptography.fernet import Fernet
-
-    items = [value] if isinstance(value, (str, bytes)) else list(value or ())
-    keys = tuple(key.decode() if isinstance(key, bytes) else key for key in items)
-    for key in keys:
-        Fernet(key)
-    return keys
-
-
 #: Keys whose values never appear in an error or in a table.
-SECRETS = frozenset({"STREAMEND_ENCRYPTION_KEYS", "STREAMEND_REDIS_URL", "REDIS_URL"})
+SECRETS = frozenset(
+    {
+        *("STREAMEND_ENCRYPTION_KEYS", "STREAMEND_API_TOKEN", "STREAMEND_HOOK_TOKEN"),
+        *("STREAMEND_REDIS_URL", "REDIS_URL"),
+    }
+)
 
 
-def _setting(key: str, default: Any, check: Check, text: str, env: bool = False) -> Any:
+def _setting(key: str, default: Any, check: checks.Check, text: str, env: bool = False) -> Any:
     """Declare a setting; ``env``: an absent key falls back to the environment."""
     return field(default=default, metadata={"key": key, "check": check, "text": text, "env": env})
 
@@ -130,77 +38,129 @@ class Settings:
     """The settings of one application, checked. See each field's ``metadata`` for its key."""
 
     delay: float = _setting(
-        "STREAMEND_DELAY", 30.0, _number(0, MAX_DELAY, "seconds"),
+        "STREAMEND_DELAY", 30.0, checks.number(0, MAX_DELAY, "seconds"),
         "Grace period after the last viewer has left, in seconds.",
     )  # fmt: skip
     redis_url: str = _setting(
-        "STREAMEND_REDIS_URL", "redis://localhost:6379", _redis_url,
+        "STREAMEND_REDIS_URL", "redis://localhost:6379", checks.redis_url,
         "The store. Else `REDIS_URL`, else `REDIS_HOST` and `REDIS_PORT`, each also from the"
         " environment.",
     )  # fmt: skip
     namespace: str = _setting(
-        "STREAMEND_NAMESPACE", "streamend", _namespace,
+        "STREAMEND_NAMESPACE", "streamend", checks.namespace,
         "Prefix of every key. Applications that share a Redis need different ones.",
     )  # fmt: skip
     frontend_url: str = _setting(
-        "FRONTEND_URL", "http://localhost:8081", _http_url,
+        "FRONTEND_URL", "http://localhost:8081", checks.http_url,
         "Where the notice's button leads: `{FRONTEND_URL}/events/{event_id}`.", env=True,
     )  # fmt: skip
     websocket_port: int = _setting(
-        "WEBSOCKET_PORT", 8081, _whole(1, 65535), "The port the example serves on.", env=True
+        "WEBSOCKET_PORT", 8081, checks.whole(1, 65535), "The port the example serves on.", env=True
     )  # fmt: skip
     queue: str = _setting(
-        "STREAMEND_QUEUE", "default", _name, "The RQ queue; a plain `rq worker` reads `default`."
+        "STREAMEND_QUEUE", "default", checks.name,
+        "The RQ queue; a plain `rq worker` reads `default`.",
     )  # fmt: skip
     ping_interval: float = _setting(
-        "STREAMEND_PING_INTERVAL", 25.0, _number(0.1, 3600, "seconds"),
+        "STREAMEND_PING_INTERVAL", 25.0, checks.number(0.1, 3600, "seconds"),
         "A silent viewer is gone within two of these, in seconds.",
     )  # fmt: skip
     lease: float = _setting(
-        "STREAMEND_LEASE", 15.0, _number(1, 3600, "seconds"),
+        "STREAMEND_LEASE", 15.0, checks.number(1, 3600, "seconds"),
         "A dead process's viewers are gone after this, in seconds.",
     )  # fmt: skip
     max_attempts: int = _setting(
-        "STREAMEND_MAX_ATTEMPTS", 60, _whole(1, 10_000),
+        "STREAMEND_MAX_ATTEMPTS", 60, checks.whole(1, 10_000),
         "Attempts at a notice before it is a dead letter.",
     )  # fmt: skip
     retry_backoff: float = _setting(
-        "STREAMEND_RETRY_BACKOFF", 5.0, _number(0.01, 1800, "seconds"),
+        "STREAMEND_RETRY_BACKOFF", 5.0, checks.number(0.01, 1800, "seconds"),
         "The first wait after a failed attempt, in seconds; it doubles to 1,800 s, with jitter.",
     )  # fmt: skip
     encryption_keys: tuple[str, ...] = _setting(
-        "STREAMEND_ENCRYPTION_KEYS", (), _keys,
+        "STREAMEND_ENCRYPTION_KEYS", (), checks.fernet_keys,
         "Fernet keys, newest first; derived from `SECRET_KEY` where absent.",
     )  # fmt: skip
+    allowed_origins: tuple[str, ...] = _setting(
+        "STREAMEND_ALLOWED_ORIGINS", (), checks.origins,
+        "Pages that may open a socket, beside the same host and port and `FRONTEND_URL`'s;"
+        " `*`: any.",
+    )  # fmt: skip
     mail_verify: bool = _setting(
-        "STREAMEND_MAIL_VERIFY", True, _boolean,
+        "STREAMEND_MAIL_VERIFY", True, checks.boolean,
         "Check the mail server's certificate (Flask-Mail alone checks none).",
     )  # fmt: skip
     mail_ca: str | None = _setting(
-        "STREAMEND_MAIL_CA", None, lambda value: value if value is None else _name(value),
+        "STREAMEND_MAIL_CA", None, lambda value: value if value is None else checks.name(value),
         "A file of certificate authorities to add.",
     )  # fmt: skip
     mail_timeout: float = _setting(
-        "STREAMEND_MAIL_TIMEOUT", 10.0, _number(0.1, 300, "seconds"),
+        "STREAMEND_MAIL_TIMEOUT", 10.0, checks.number(0.1, 300, "seconds"),
         "Bound on each step of an SMTP exchange, in seconds.",
     )  # fmt: skip
+    max_clients: int | None = _setting(
+        "STREAMEND_MAX_CLIENTS",
+        None,
+        checks.whole(1, 10_000_000, none=True),
+        "Viewers of all events.",
+    )
+    max_clients_per_event: int | None = _setting(
+        "STREAMEND_MAX_CLIENTS_PER_EVENT", None, checks.whole(1, 10_000_000, none=True),
+        "Viewers of one event.",
+    )  # fmt: skip
     max_message_bytes: int = _setting(
-        "STREAMEND_MAX_MESSAGE_BYTES", 4096, _whole(1, 1 << 24, "bytes"),
+        "STREAMEND_MAX_MESSAGE_BYTES", 4096, checks.whole(1, 1 << 24, "bytes"),
         "A larger message from a viewer closes its socket with 1009, in bytes.",
     )  # fmt: skip
     metrics_max_events: int = _setting(
-        "STREAMEND_METRICS_MAX_EVENTS", 1000, _whole(0, 1_000_000),
+        "STREAMEND_METRICS_MAX_EVENTS", 1000, checks.whole(0, 1_000_000),
         "Events with a series of their own; the rest are summed as `_other`; 0 shows no ids.",
     )  # fmt: skip
     health_path: str | None = _setting(
-        "STREAMEND_HEALTH_PATH", "/health", _path, "Path of the health page; None: off."
+        "STREAMEND_HEALTH_PATH", "/health", checks.path, "Path of the health page; None: off."
     )
     metrics_path: str | None = _setting(
-        "STREAMEND_METRICS_PATH", "/metrics", _path, "Path of the metrics page; None: off."
+        "STREAMEND_METRICS_PATH", "/metrics", checks.path, "Path of the metrics page; None: off."
+    )
+    api_token: str | None = _setting(
+        "STREAMEND_API_TOKEN", None, checks.token, "Opens the JSON pages; None: they are not there."
+    )
+    hook_token: str | None = _setting(
+        "STREAMEND_HOOK_TOKEN", None, checks.token,
+        "Opens the streaming servers' callbacks; None: they are not there.",
+    )  # fmt: skip
+    hook_event_id: Callable[..., str] | None = _setting(  # noqa: RUF009 - frozen as the others
+        "STREAMEND_HOOK_EVENT_ID", None, checks.function,
+        "Maps what a streaming server reports to an event id.",
+    )  # fmt: skip
+    hook_ttl: float = _setting(
+        "STREAMEND_HOOK_TTL", MAX_DELAY, checks.number(1, 30 * MAX_DELAY, "seconds"),
+        "A viewer who was reported in and never out is gone after this, in seconds.",
+    )  # fmt: skip
+    end_on: str = _setting(
+        "STREAMEND_END_ON", "viewers", checks.one_of("viewers", "publisher", "either"),
+        "Whose leaving ends an event.",
+    )  # fmt: skip
+    tracing: bool = _setting(
+        "STREAMEND_TRACING", False, checks.boolean,
+        "Set up OpenTelemetry's SDK from the standard OTEL_* variables.",
+    )  # fmt: skip
+    status_page: bool = _setting(
+        "STREAMEND_STATUS_PAGE", False, checks.boolean, "Serve the live status page."
     )
     url_prefix: str = _setting(
-        "STREAMEND_URL_PREFIX", "", _prefix, "Path put before the extension's routes."
+        "STREAMEND_URL_PREFIX", "", checks.prefix, "Path put before the extension's routes."
     )
+
+    @property
+    def limited(self) -> bool:
+        """Return whether there is a limit on viewers."""
+        return self.max_clients is not None or self.max_clients_per_event is not None
+
+    @property
+    def in_memory(self) -> bool:
+        """Return whether the store is this process's memory."""
+        return self.redis_url.startswith("memory:")
 
     @classmethod
     def from_config(
@@ -228,7 +188,7 @@ class Settings:
         return cls(**values)
 
 
-def _checked(key: str, value: Any, check: Check) -> Any:
+def _checked(key: str, value: Any, check: checks.Check) -> Any:
     try:
         return check(value)
     except (TypeError, ValueError, KeyError) as error:
@@ -243,12 +203,12 @@ def _redis_from_parts(config: Mapping[str, Any], environ: Mapping[str, str]) -> 
 
     url = look_up("REDIS_URL")
     if url is not None:
-        return str(_checked("REDIS_URL", url, _redis_url))
+        return str(_checked("REDIS_URL", url, checks.redis_url))
     host, port = look_up("REDIS_HOST"), look_up("REDIS_PORT")
     if host is None and port is None:
         return None
-    number = _checked("REDIS_PORT", 6379 if port is None else port, _whole(1, 65535))
-    name = _checked("REDIS_HOST", host or "localhost", _name)
+    number = _checked("REDIS_PORT", 6379 if port is None else port, checks.whole(1, 65535))
+    name = _checked("REDIS_HOST", host or "localhost", checks.name)
     return f"redis://{f'[{name}]' if ':' in name else name}:{number}"
 
 
@@ -265,14 +225,3 @@ def _warn_of_unknown(config: Iterable[str]) -> None:
             near = difflib.get_close_matches(key, known, n=1)
             hint = f"; did you mean {near[0]}?" if near else ""
             log.warning("Unknown setting %s%s", key, hint)
-
-
-def default_of(key: str) -> Any:
-    """Return the default of the setting with this key.
-
-    :raises KeyError: where there is none.
-    """
-    for f in fields(Settings):
-        if f.metadata["key"] == key and f.default is not MISSING:
-            return f.default
-    raise KeyError(key)

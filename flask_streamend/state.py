@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -10,24 +12,30 @@ from .errors import NotRegisteredError, StoreError
 if TYPE_CHECKING:
     from redis import Redis
 
-    from .alarms import RQAlarms
+    from .access import Refusals, Tokens
+    from .ending import Alarms, Endings
     from .extension import StreamEnd
     from .keeper import Keeper
     from .loading import Loading
     from .notices.deliverer import Deliverer
+    from .observing import Observers
     from .presence import Presence
     from .sealing import Sealer
     from .settings import Settings
     from .store.base import Store
+    from .sweep import Sweep
     from .telemetry.tally import Tally
+    from .timer import Timer
 
 KEY = "streamend"
 
 
 @dataclass
 class AppState:
-    """One application's parts, wired by :class:`~flask_streamend.extension.StreamEnd`.
+    """One application's parts, as :mod:`flask_streamend.wiring` puts them together.
 
+    :param redis: None under ``memory://``.
+    :param glance_redis: the same with short time-outs, for pages.
     :param store: for threads that can wait.
     :param glance: the same store with short time-outs, for pages.
     """
@@ -35,15 +43,24 @@ class AppState:
     extension: StreamEnd
     settings: Settings
     sealer: Sealer
-    redis: Redis
+    tokens: Tokens
+    redis: Redis | None
+    glance_redis: Redis | None
     store: Store
     glance: Store
     tally: Tally
+    observers: Observers
+    refusals: Refusals
     loading: Loading
-    alarms: RQAlarms
+    timer: Timer
+    alarms: Alarms
     deliverer: Deliverer
-    presence: Presence = field(init=False)
+    admitting: threading.Lock = field(default_factory=threading.Lock)
+    # A process's own; made anew in a child process.
     keeper: Keeper = field(init=False)
+    endings: Endings = field(init=False)
+    presence: Presence = field(init=False)
+    sweep: Sweep = field(init=False)
 
     def flush(self) -> None:
         """Write this process's reports and counts to the store.
@@ -53,12 +70,10 @@ class AppState:
         self.presence.flush()
         self.tally.flush()
 
-    def tick_tally(self) -> None:
+    def write_counts(self) -> None:
         """Write the counts, if the store answers; what can't be written now is kept."""
-        try:
+        with suppress(StoreError):
             self.tally.flush()
-        except StoreError:
-            return
 
 
 def state_of(app: Any) -> AppState:

@@ -33,6 +33,12 @@ class Timer:
         with self._lock:
             self._at.pop(name, None)
 
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._heap.clear()
+            self._at.clear()
+
     def pop_due(self) -> list[Item]:
         """Take out and return the items whose instant has come, earliest first."""
         now, due = time.monotonic(), []

@@ -6,9 +6,11 @@ a viewer sends is read and dropped.
 
 from __future__ import annotations
 
+import json
 import socket
+import time
 from collections import deque
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import Any
 
 from flask import Blueprint, Response, current_app, g, jsonify, request
@@ -16,97 +18,187 @@ from flask_sock import Sock
 from simple_websocket import ConnectionClosed
 from wsproto.events import Ping
 
-from .errors import EventIdError
-from .event import check_event_id
+from .access import Refusal, bad_event_id, limit_reached, no_such_event, origin_refused
 from .state import AppState, state_of
 from .telemetry.logs import log
 
 #: RFC 6455, 7.4.1: a silent viewer broke the rule that a ping is answered.
 POLICY_VIOLATION = 1008
+#: Of the range for private use (7.4.2): the stream was stopped, don't come back.
+STOPPED = 4000
+#: Seconds in which a reader thread that has met its socket's end is sure to be over.
+SETTLE = 0.05
+
+RULE = "/ws/<path:event_id>"
+
+
+class SocketViewer:
+    """A viewer with a socket.
+
+    :param listens: whether it asked to hear how many watch (``?count=1``).
+    """
+
+    __slots__ = ("_clients", "_code", "_ws", "listens")
+
+    def __init__(self, listens: bool) -> None:
+        self.listens = listens
+        self._ws: Any = None
+        self._code: int | None = None
+        self._clients: int | None = None
+
+    def stop(self) -> None:
+        """Have the socket closed: the stream was stopped."""
+        self._code = STOPPED
+        self._wake()
+
+    def tell(self, clients: int) -> None:
+        """Have the viewer told how many watch."""
+        self._clients = clients
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._ws is not None:
+            self._ws.event.set()
+
+    def hold(self, ws: Any, interval: float, max_message: int) -> None:
+        """Wait for the socket's end, with a ping each interval; a silent viewer is let go.
+
+        simple-websocket's reader thread ends exactly when the connection does, in every way it can;
+        waiting for that rather than in ``receive()`` also avoids its race after an over-long
+        message, and pinging from here saves its selector, a file descriptor a viewer.
+        """
+        ws.input_buffer = deque(maxlen=0)
+        ws.max_message_size = max_message
+        _bound_writes(ws.sock, 2 * interval)
+        self._ws = ws
+        ping_at = time.monotonic() + interval
+        while True:
+            if self._code is not None:
+                ws.close(self._code)
+                return
+            if (clients := self._clients) is not None:
+                self._clients = None
+                ws.send(json.dumps({"clients": clients}))
+            if time.monotonic() >= ping_at:
+                if not ws.pong_received:
+                    ws.close(POLICY_VIOLATION, "no answer to a ping")
+                    return
+                ws.pong_received = False
+                ws.sock.send(ws.ws.send(Ping()))
+                ping_at = time.monotonic() + interval
+            if ws.event.wait(max(0.0, ping_at - time.monotonic())):
+                ws.event.clear()
+                if self._code is None and self._clients is None:
+                    # A message, or the end, which the reader announces a moment before it is over.
+                    ws.thread.join(SETTLE)
+                if not ws.thread.is_alive() or not ws.connected:
+                    return
 
 
 def register(blueprint: Blueprint) -> None:
-    """Add the viewer's route to the extension's blueprint."""
+    """Add the viewer's routes to a blueprint of their own."""
     sock = Sock()
-    rule = "/ws/<path:event_id>"
     blueprint.before_request(_admit)
-    sock.route(rule, bp=blueprint, endpoint="ws")(_watch)
+    blueprint.teardown_request(_dismiss)
+    sock.route(RULE, bp=blueprint, endpoint="socket")(_watch)
     # Browsers hide why a handshake failed; the client asks by a plain GET and gets the same answer.
-    blueprint.add_url_rule(rule, "ws_plain", _plain, methods=["GET"])
+    blueprint.add_url_rule(RULE, "plain", _plain, methods=["GET"])
 
 
 def _admit() -> Response | None:
-    """Refuse before the handshake, or let in; applies to the viewer's routes only."""
-    if request.endpoint is None or request.endpoint.rpartition(".")[2] not in ("ws", "ws_plain"):
-        return None
+    """Refuse before the handshake, or let in and count."""
     # A socket that was open for hours is no slow request (prometheus-flask-exporter's switch).
     request.prom_do_not_track = True  # type: ignore[attr-defined]
-    event_id = (request.view_args or {}).get("event_id", "")
+    event_id: str = (request.view_args or {})["event_id"]
     state = state_of(current_app)
-    try:
-        check_event_id(event_id)
-    except EventIdError as error:
-        return _refusal(400, "bad-event-id", str(error))
-    found = state.loading.event(event_id)
-    if found.event is None and found.asked and not found.failed:
-        return _refusal(404, "no-such-event", f"There is no event {event_id}.")
-    loader = state.extension.viewer_loader_function
-    if loader is not None and loader(event_id) is None:
-        return _refusal(403, "viewer-refused", "The application does not let you watch this event.")
-    default = state.settings.delay
-    g.streamend_delay = found.event.grace(default) if found.event is not None else default
+    delay = _decide(state, event_id)
+    if isinstance(delay, Refusal):
+        return state.refusals.refuse(delay, event_id)
+    # One at a time where there is a limit: two would both see the last place free.
+    with state.admitting if state.settings.limited else nullcontext():
+        refusal = _limit(state, event_id)
+        if refusal is not None:
+            return state.refusals.refuse(refusal, event_id)
+        if request.url_rule is not None and request.url_rule.websocket:
+            g.streamend_viewer = viewer = SocketViewer(request.args.get("count") == "1")
+            state.presence.enter(event_id, viewer, delay)
     return None
 
 
-def _refusal(status: int, code: str, message: str) -> Response:
-    response = jsonify({"error": code, "message": message})
-    response.status_code = status
-    return response
+def _limit(state: AppState, event_id: str) -> Refusal | None:
+    if not state.settings.limited:
+        return None
+    everything = state.presence.total() + state.sweep.clients_elsewhere
+    return limit_reached(state.settings, state.presence.watchers(event_id), everything)
+
+
+def _decide(state: AppState, event_id: str) -> Refusal | float:
+    """Return why a viewer is not let in, else the event's grace period in seconds."""
+    settings = state.settings
+    refusal = bad_event_id(event_id) or origin_refused(request, settings)
+    if refusal is not None:
+        return refusal
+    found = state.loading.event(event_id)
+    if found.missing:
+        return no_such_event(event_id)
+    return _viewer_refused(state, event_id) or found.grace(settings.delay)
+
+
+def _viewer_refused(state: AppState, event_id: str) -> Refusal | None:
+    """Ask the join token, where one came, else the application's viewer loader."""
+    token = request.args.get("token")
+    if token is not None:
+        checked = state.tokens.check(token, event_id)
+        return checked if isinstance(checked, Refusal) else None
+    loader = state.extension.viewer_loader_function
+    if loader is None:
+        return None
+    try:
+        if loader(event_id) is not None:
+            return None
+        message = "The application's viewer loader does not let this viewer in."
+        if not request.cookies:
+            message += " No cookie came with the request: is the page on another host name?"
+    except Exception:  # noqa: BLE001 - the application's code; who may watch is not guessed
+        state.tally.error("websocket")
+        log.exception("The viewer loader failed", extra={"event_id": event_id})
+        message = "The application's viewer loader failed."
+    return Refusal(403, "viewer-refused", "viewer", message)
 
 
 def _plain(event_id: str) -> Response:
-    response = _refusal(
-        426, "upgrade-required", f"Event {event_id} is watched over a WebSocket at this address."
+    response = jsonify(
+        {
+            "error": "upgrade-required",
+            "message": f"Event {event_id} is watched over a WebSocket at this address.",
+        }
     )
+    response.status_code = 426
     response.headers["Upgrade"] = "websocket"
     return response
 
 
 def _watch(ws: Any, event_id: str) -> None:
-    """Count the viewer until the socket is gone, whoever ended it and however."""
+    """Hold the socket until it is gone, whoever ended it and however."""
     state = state_of(current_app)
-    with state.presence.viewing(event_id, g.streamend_delay):
-        try:
-            _hold(ws, state)
-        except (ConnectionClosed, OSError):
-            pass
-        except Exception:  # noqa: BLE001 - logged with its trace; the viewer must be let go
-            state.tally.error("websocket")
-            log.exception("A viewer's socket failed", extra={"event_id": event_id})
-        finally:
-            _drop(ws)
+    settings = state.settings
+    try:
+        g.streamend_viewer.hold(ws, settings.ping_interval, settings.max_message_bytes)
+    except (ConnectionClosed, OSError):
+        pass
+    except Exception:  # noqa: BLE001 - logged with its trace; the viewer must be let go
+        state.tally.error("websocket")
+        log.exception("A viewer's socket failed", extra={"event_id": event_id})
+    finally:
+        _drop(ws)
 
 
-def _hold(ws: Any, state: AppState) -> None:
-    """Wait for the socket's end, with a ping each interval; a silent viewer is let go.
-
-    simple-websocket's reader thread ends exactly when the connection does, in every way it can;
-    waiting for that rather than in ``receive()`` also avoids its race after an over-long message,
-    and pinging from here saves its selector, a file descriptor a viewer.
-    """
-    interval = state.settings.ping_interval
-    ws.input_buffer = deque(maxlen=0)
-    ws.max_message_size = state.settings.max_message_bytes
-    _bound_writes(ws.sock, 2 * interval)
-    while True:
-        ws.thread.join(interval)
-        if not ws.thread.is_alive():
-            return
-        if not ws.pong_received:
-            ws.close(POLICY_VIOLATION, "no answer to a ping")
-            return
-        ws.pong_received = False
-        ws.sock.send(ws.ws.send(Ping()))
+def _dismiss(_error: BaseException | None) -> None:
+    """Count the viewer no more, also where the handshake itself failed."""
+    viewer = g.pop("streamend_viewer", None)
+    if viewer is not None:
+        event_id: str = (request.view_args or {})["event_id"]
+        state_of(current_app).presence.leave(event_id, viewer)
 
 
 def _bound_writes(sock: socket.socket, seconds: float) -> None:

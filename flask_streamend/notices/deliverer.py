@@ -5,18 +5,18 @@ from __future__ import annotations
 import random
 import secrets
 import time
-from contextlib import ExitStack
 
 from flask import current_app
 
+from .. import signals
 from ..ending import Alarms
 from ..errors import PermanentError
 from ..event import Event, Notice
 from ..loading import Loading
+from ..observing import Observers
 from ..settings import Settings
-from ..store.base import Delivery, Outcome, Store
+from ..store.base import Delivery, Ended, Outcome, Store
 from ..telemetry.logs import log, mask_address, mask_text
-from ..telemetry.tally import Tally
 from .base import Channel, Skip
 from .mail import MailChannel, event_url, message_id, sender_of
 
@@ -43,14 +43,24 @@ class Deliverer:
     """Claims and delivers for one application, within its context."""
 
     def __init__(
-        self, settings: Settings, store: Store, alarms: Alarms, loading: Loading, tally: Tally
+        self,
+        settings: Settings,
+        store: Store,
+        alarms: Alarms,
+        loading: Loading,
+        observers: Observers,
     ) -> None:
         self._settings = settings
         self._store = store
         self._alarms = alarms
         self._loading = loading
-        self._tally = tally
+        self._observers = observers
+        self._channel = MailChannel(settings)
         self._owner = secrets.token_hex(8)
+
+    def keep_connection(self) -> None:
+        """Keep the mail connection between two deliveries: in a worker that does not fork."""
+        self._channel.keep()
 
     def deliver_due(self) -> None:
         """Tell every end that is due, and try again what is to be tried again.
@@ -58,11 +68,12 @@ class Deliverer:
         :raises StoreError: where the store does not answer; what was leased comes up again.
         """
         until = time.monotonic() + BUDGET
-        with ExitStack() as stack:
-            channel = stack.enter_context(MailChannel(self._settings))
+        with self._channel as channel:
             while time.monotonic() < until:
                 ended = self._store.claim(BATCH)
                 self._alarms.disarm([end.session for end in ended])
+                for end in ended:
+                    self._observers.now(signals.event_ended, **_what(end))
                 taken = self._store.take(self._owner, LEASE_MS, BATCH)
                 if not taken:
                     break
@@ -111,12 +122,14 @@ class Deliverer:
             self._failed(delivery, channel, Outcome.DEAD if last else Outcome.FAILED, error)
         else:
             self._settle(delivery, channel, Outcome.SENT, "")
+            self._observers.now(signals.notification_sent, **_what(delivery))
 
     def _notice(self, delivery: Delivery, event: Event) -> Notice:
         return Notice(
             event=event,
             session=delivery.session,
             due_at=delivery.due / 1000,
+            stopped=delivery.clients > 0,
             url=event_url(self._settings.frontend_url, delivery.event_id),
             message_id=message_id(
                 delivery.event_id, delivery.session, sender_of(current_app.config)
@@ -137,7 +150,8 @@ class Deliverer:
                 "attempt": delivery.attempts + 1,
             },
         )
-        self._tally.error("channel")
+        self._observers.failed("channel")
+        self._observers.now(signals.notification_failed, error=text, **_what(delivery))
         self._settle(delivery, channel, outcome, text)
 
     def _settle(self, delivery: Delivery, channel: Channel, outcome: Outcome, error: str) -> None:
@@ -152,6 +166,16 @@ class Deliverer:
         """Return the milliseconds until the next try: doubling, with jitter of a quarter."""
         wait = min(LONGEST_WAIT, self._settings.retry_backoff * 2 ** min(attempts, 20))
         return int(wait * 1000 * random.uniform(0.75, 1.0))  # noqa: S311 - jitter is no secret
+
+
+def _what(end: Ended | Delivery) -> dict[str, object]:
+    """Return what a signal about an end carries."""
+    return {
+        "event_id": end.event_id,
+        "session": end.session,
+        "clients": end.clients,
+        "at": end.due / 1000,
+    }
 
 
 def _extra(delivery: Delivery, channel: Channel) -> dict[str, object]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import time
 from contextlib import ExitStack
 from email.utils import parseaddr
 from types import TracebackType
@@ -19,8 +20,15 @@ from ..settings import Settings
 from .base import Skip
 from .smtp import SMTPConnection
 
+#: Seconds after which a connection that was kept is asked whether it is still there.
+FRESH = 1.0
+
 TITLE = "Event Stream Completed"
 SUBTITLE = "Your event stream has ended"
+HOW = {
+    False: "All viewers have disconnected from the stream.",
+    True: "The stream was stopped.",
+}
 BUTTON = "View Event Dashboard"
 
 
@@ -51,9 +59,15 @@ class MailChannel:
         self._settings = settings
         self._connection: SMTPConnection | None = None
         self._stack = ExitStack()
+        self._keep = False
+        self._used = 0.0
 
     def __enter__(self) -> MailChannel:
         return self
+
+    def keep(self) -> None:
+        """Keep the connection beyond a context's end, for the next one; for a worker's life."""
+        self._keep = True
 
     def __exit__(
         self,
@@ -61,6 +75,11 @@ class MailChannel:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if not self._keep:
+            self.close()
+
+    def close(self) -> None:
+        """Close the connection, if one is open."""
         self._connection = None
         self._stack.close()
 
@@ -79,10 +98,16 @@ class MailChannel:
             self._connected(mail).send(message)
         except Exception:
             # What state the exchange is in is anybody's guess: the next one gets its own.
-            self.__exit__(None, None, None)
+            self.close()
             raise
 
     def _connected(self, mail: Any) -> SMTPConnection:
+        now = time.monotonic()
+        kept = self._connection is not None and now - self._used > FRESH
+        # The server may have closed it meanwhile; better to know before a message is on it.
+        if kept and self._connection is not None and not self._connection.alive():
+            self.close()
+        self._used = now
         if self._connection is None:
             connection = SMTPConnection(mail, self._settings)
             self._connection = self._stack.enter_context(connection)
@@ -99,8 +124,7 @@ class MailChannel:
             "event": event,
             "title": TITLE,
             "subtitle": SUBTITLE,
-            "body": f'Your event "{event.name}" stream has ended. '
-            "All viewers have disconnected from the stream.",
+            "body": f'Your event "{event.name}" stream has ended. {HOW[notice.stopped]}',
             "button": BUTTON,
             "url": notice.url,
         }

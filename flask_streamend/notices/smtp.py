@@ -60,6 +60,13 @@ class SMTPConnection(Connection):
             raise
         return host
 
+    def alive(self) -> bool:
+        """Return whether the server still answers on this connection."""
+        try:
+            return self.host is not None and self.host.noop()[0] == 250
+        except (smtplib.SMTPException, OSError):
+            return False
+
     def _context(self) -> ssl.SSLContext:
         context = ssl.create_default_context()
         if self._ca:

@@ -6,10 +6,10 @@ Times are milliseconds on the store's clock unless a name says otherwise. Every 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import Literal, Protocol
 
 from ..event import EventStatus
 
@@ -21,6 +21,8 @@ LATENCY_BOUNDS = (
 )
 LATENCY_BOUNDS_MS = tuple(int(bound * 1000) for bound in LATENCY_BOUNDS)
 
+GuestAct = Literal["join", "leave", "expire"]
+
 
 class Change(str, Enum):
     """What a report did to an event's session."""
@@ -29,6 +31,10 @@ class Change(str, Enum):
     STARTED = "started"
     RESUMED = "resumed"
     ENDING = "ending"
+    STOPPED = "stopped"
+    """The session that was reported had been stopped: its viewers are to be let go."""
+    PURGED = "purged"
+    """The session that was reported had been purged: report it anew, as another."""
 
 
 class Outcome(str, Enum):
@@ -79,14 +85,14 @@ class Reported:
 class Report:
     """The answer to a report.
 
-    :param known: False: the store did not know the holder and did nothing; report in full.
     :param now: the store's time.
     :param events: what became of each event that was reported.
+    :param known: False: the store did not know the holder and did nothing; report in full.
     """
 
-    known: bool
     now: int
     events: tuple[Reported, ...] = ()
+    known: bool = True
 
 
 @dataclass(frozen=True)
@@ -103,6 +109,39 @@ class Ended:
     due: int
     started: int
     peak: int
+    clients: int = 0
+    """Viewers who were still there: more than 0 where the stream was stopped."""
+
+
+@dataclass(frozen=True)
+class Over:
+    """A session that was stopped or purged while processes may still hold viewers of it."""
+
+    event_id: str
+    session: str
+    change: Change
+
+
+@dataclass(frozen=True)
+class Heartbeat:
+    """The answer to a heartbeat.
+
+    :param known: False: the store does not know the holder; report in full.
+    :param now: the store's time.
+    :param clients: viewers of all events.
+    :param lapsed: holders whose lease lapsed: reap them.
+    :param over: sessions stopped or purged since the last heartbeat.
+    :param expired: events with guests whose time is up: expire them.
+    :param ring: True: something is ready and nobody heard; ring.
+    """
+
+    known: bool
+    now: int
+    clients: int
+    lapsed: tuple[str, ...]
+    over: tuple[Over, ...]
+    expired: tuple[str, ...]
+    ring: bool
 
 
 @dataclass(frozen=True)
@@ -119,6 +158,31 @@ class Delivery:
     session: str
     due: int
     attempts: int
+    clients: int = 0
+    """Viewers who were still there at the end."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """A notice's record in the ledger, as it is shown.
+
+    :param state: ``pending``, ``sending``, ``retrying``, ``sent``, ``skipped`` or ``dead``.
+    :param due_at: when the event ended, in seconds since the epoch.
+    :param next_at: when it may be taken up next, likewise; None where it is settled.
+    :param settled_at: when it was settled, likewise; None where it is not.
+    :param error: the last error, with addresses masked, or why it was skipped.
+    """
+
+    id: str
+    event_id: str
+    session: str
+    channel: str
+    state: str
+    attempts: int
+    error: str
+    due_at: float
+    next_at: float | None
+    settled_at: float | None
 
 
 @dataclass(frozen=True)
@@ -170,8 +234,31 @@ class Store(Protocol):
         :param full: the report names all that the holder has; what it does not name is 0.
         """
 
-    def renew(self, holder: str, lease: int) -> bool:
-        """Extend a holder's lease; False where the store does not know the holder."""
+    def heartbeat(self, holder: str, lease: int, since: int) -> Heartbeat:
+        """Extend a holder's lease and say what it should know or do.
+
+        :param holder: empty for who holds nothing.
+        :param since: the time of the last heartbeat, 0 at the first.
+        """
+
+    def reap(self, holder: str, goodbye: bool = False) -> Report:
+        """Remove a holder whose lease lapsed, or which says goodbye, with what it held."""
+
+    def guest(
+        self, act: GuestAct, event_id: str, guest: str, ttl: int, session: str, delay: int
+    ) -> Report:
+        """Note a viewer by name as come or gone, or expire an event's guests.
+
+        :param guest: who; nothing that may not be read in the store.
+        :param ttl: milliseconds until the guest is gone by itself.
+        :param session: the session to begin if the event has none.
+        """
+
+    def schedule(self, event_id: str, session: str, delay: int) -> Report:
+        """End an event after a delay if nobody is there then."""
+
+    def finish(self, event_id: str, change: Change) -> Ended | None:
+        """End an event's session now, stopped or purged; None where it has none."""
 
     def look(self, due: int | None) -> Look:
         """Say what is ready, and whether something still waits for the instant ``due``."""
@@ -194,10 +281,16 @@ class Store(Protocol):
         """
 
     def next_try(self) -> int | None:
-        """Return in how many milliseconds the next delivery is to be tried; None: none waits."""
+        """Return in how many milliseconds an end or a delivery is ready; None: none waits."""
 
     def status(self, event_ids: Iterable[str]) -> list[EventStatus]:
         """Return how events stand, in the order asked."""
+
+    def event_ids(self) -> Iterator[str]:
+        """Yield the events that have a session; those that come or go meanwhile may be missed."""
+
+    def records(self, limit: int) -> list[Record]:
+        """Return deliveries in the ledger: the open ones, then the settled ones, newest first."""
 
     def totals(self, busiest: int) -> Totals:
         """Return the system's figures, with up to ``busiest`` events by name."""

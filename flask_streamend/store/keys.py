@@ -15,16 +15,24 @@ class Keys:
     ============  ======  ==========================================================
     holders       zset    process -> when its lease lapses
     held:PROCESS  hash    event -> viewers that process holds; ``#seq`` -> its last report
+    held:guests   hash    event -> viewers by name, whom no process holds
+    guests:EVENT  zset    viewer (hashed) -> when it is gone by itself
+    expiry        zset    event -> when the first of its guests is gone by itself
     clients       zset    event -> viewers over all processes; 0 while ending
     sessions      hash    event -> its session as JSON
     due           zset    event -> when it ends; only while ending
+    over          zset    "event session stopped" or "… purged" -> when; for an hour
     ledger        hash    delivery -> its record as JSON
     open          zset    delivery -> when it may be taken up next
     owed          zset    delivery -> when its event ended; until it is settled
     closed        zset    delivery -> when it was settled
     stats         hash    counter field -> value; ``clients`` -> the sum of viewers
+    ringing       string  there while one process has been asked to ring
     ============  ======  ==========================================================
     """
+
+    GUESTS = "guests"
+    """The holder of viewers by name; real holders are hexadecimal."""
 
     def __init__(self, namespace: str) -> None:
         self._prefix = f"{namespace}:{{{namespace}}}:"
@@ -32,6 +40,9 @@ class Keys:
         self.clients = self.key("clients")
         self.sessions = self.key("sessions")
         self.due = self.key("due")
+        self.expiry = self.key("expiry")
+        self.over = self.key("over")
+        self.ringing = self.key("ringing")
         self.ledger = self.key("ledger")
         self.open = self.key("open")
         self.owed = self.key("owed")
@@ -41,6 +52,10 @@ class Keys:
     def key(self, name: str) -> str:
         """Return the full name of a key."""
         return self._prefix + name
+
+    def guests(self, event_id: str) -> str:
+        """Return the key of an event's viewers by name."""
+        return self.key(f"guests:{event_id}")
 
     def held(self, holder: str) -> str:
         """Return the key of what one holder holds."""

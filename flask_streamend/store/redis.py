@@ -7,74 +7,30 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from importlib.resources import files
 from typing import Any, Literal, cast
 
-from redis import BlockingConnectionPool, Redis
-from redis.backoff import NoBackoff
-from redis.commands.core import Script
-from redis.exceptions import RedisError
-from redis.retry import Retry
+from redis import Redis
 
-from ..errors import StoreError
 from ..event import EventStatus
 from .base import (
     LATENCY_BOUNDS_MS,
     Change,
     Delivery,
     Ended,
+    GuestAct,
+    Heartbeat,
     Held,
     Look,
     Outcome,
+    Over,
+    Record,
     Report,
     Reported,
     Totals,
 )
+from .bounds import KEEP_COUNT, KEEP_MS, OVER_MS, OVERDUE_MS, RINGING_MS, UNHEARD_MS
 from .keys import Keys
-
-#: Seconds to wait for Redis, on a thread that can wait.
-TIMEOUT = 2.0
-#: Seconds to wait for Redis while somebody waits for a page that must answer within a second.
-GLANCE_TIMEOUT = 0.4
-#: A blocking pool: redis-py's plain one raises when it has none left, and the leave is lost.
-CONNECTIONS = 10
-
-#: The ledger's bounds: how long, and how many, settled deliveries are kept.
-KEEP_MS = 7 * 86_400_000
-KEEP_COUNT = 10_000
-#: An unsettled delivery counts as overdue this long after its event ended.
-OVERDUE_MS = 5_000
-
-
-def connect(url: str, timeout: float = TIMEOUT, connections: int = CONNECTIONS) -> Redis:
-    """Return a client for a Redis address; nothing is opened before its first command.
-
-    :param timeout: seconds to wait for a connection, for a reply, and for a free place in the pool.
-    """
-    pool = BlockingConnectionPool.from_url(
-        url,
-        max_connections=connections,
-        timeout=timeout,
-        socket_timeout=timeout,
-        socket_connect_timeout=timeout,
-        # Once, at once: a pooled connection that Redis closed meanwhile. Every script bears it.
-        retry=Retry(NoBackoff(), 1),
-    )
-    return Redis(connection_pool=pool)
-
-
-@contextmanager
-def _answering() -> Iterator[None]:
-    """Turn the driver's errors into this package's."""
-    try:
-        yield
-    except (RedisError, OSError) as error:
-        raise StoreError(f"Redis: {type(error).__name__}: {error}") from error
-
-
-def _text(value: Any) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)
+from .scripts import Scripts, answering, text
 
 
 class RedisStore:
@@ -87,40 +43,73 @@ class RedisStore:
     def __init__(self, redis: Redis, namespace: str) -> None:
         self.redis = redis
         self.keys = Keys(namespace)
-        self._scripts: dict[str, Script] = {}
-
-    def _run(self, name: str, keys: list[str], *args: Any) -> Any:
-        script = self._scripts.get(name)
-        if script is None:
-            source = (files(__package__) / "lua" / f"{name}.lua").read_text(encoding="utf-8")
-            script = self._scripts[name] = self.redis.register_script(source)
-        with _answering():
-            return script(keys=keys, args=list(args))
+        self._run = Scripts(redis).run
+        k = self.keys
+        self._presence = [k.holders, k.clients, k.sessions, k.due, k.stats, k.over]
 
     def report(
         self, holder: str, seq: int, lease: int, held: Mapping[str, Held], full: bool
     ) -> Report:
-        k = self.keys
         entries = {event: [h.count, h.session, h.delay] for event, h in held.items()}
-        reply = self._run(
+        known, now, *rows = self._run(
             "report",
-            [k.holders, k.held(holder), k.clients, k.sessions, k.due, k.stats],
+            [*self._presence, self.keys.held(holder)],
             *(holder, seq, lease, int(full), json.dumps(entries)),
         )
-        events = tuple(
-            Reported(
-                _text(event),
-                Change(_text(change)),
-                _text(session),
-                int(clients),
-                int(due) if due else None,
-            )
-            for event, change, session, clients, due in reply[2:]
-        )
-        return Report(known=_text(reply[0]) != "unknown", now=int(reply[1]), events=events)
+        return Report(int(now), tuple(map(_reported, rows)), known=text(known) != "unknown")
 
-    def renew(self, holder: str, lease: int) -> bool:
-        return bool(self._run("renew", [self.keys.holders], holder, lease))
+    def heartbeat(self, holder: str, lease: int, since: int) -> Heartbeat:
+        k = self.keys
+        known, now, clients, lapsed, over, expired, ring = self._run(
+            "heartbeat",
+            [k.holders, k.over, k.due, k.open, k.expiry, k.stats, k.ringing],
+            *(holder, lease, since, UNHEARD_MS, RINGING_MS),
+        )
+        ended = (text(member).split(" ") for member in over)
+        return Heartbeat(
+            known=bool(known),
+            now=int(now),
+            clients=int(clients),
+            lapsed=tuple(map(text, lapsed)),
+            over=tuple(Over(event, session, Change(how)) for event, session, how in ended),
+            expired=tuple(map(text, expired)),
+            ring=bool(ring),
+        )
+
+    def reap(self, holder: str, goodbye: bool = False) -> Report:
+        now, *rows = self._run(
+            "reap", [*self._presence, self.keys.held(holder)], holder, int(goodbye)
+        )
+        return Report(int(now), tuple(map(_reported, rows)))
+
+    def guest(
+        self, act: GuestAct, event_id: str, guest: str, ttl: int, session: str, delay: int
+    ) -> Report:
+        k = self.keys
+        now, row = self._run(
+            "guest",
+            [*self._presence, k.held(k.GUESTS), k.guests(event_id), k.expiry],
+            *(act, event_id, guest, ttl, session, delay),
+        )
+        return Report(int(now), (_reported(row),))
+
+    def schedule(self, event_id: str, session: str, delay: int) -> Report:
+        now, row = self._run("schedule", self._presence[:5], event_id, session, delay)
+        return Report(int(now), (_reported(row),))
+
+    def finish(self, event_id: str, change: Change) -> Ended | None:
+        k = self.keys
+        while True:
+            with answering():
+                holders = cast(list[Any], self.redis.zrange(k.holders, 0, -1))
+            held = [k.held(text(holder)) for holder in (k.GUESTS, *holders)]
+            row = self._run(
+                "finish",
+                [*self._presence, k.ledger, k.open, k.owed, k.guests(event_id), k.expiry, *held],
+                *(event_id, change.value, OVER_MS),
+            )
+            if len(row) != 1:
+                return _ended(row) if row else None
 
     def look(self, due: int | None) -> Look:
         now, ready, waiting = self._run(
@@ -133,31 +122,15 @@ class RedisStore:
         rows = self._run(
             "claim", [k.due, k.clients, k.sessions, k.ledger, k.open, k.owed, k.stats], limit
         )
-        return [
-            Ended(_text(event), _text(session), int(due), int(started), int(peak))
-            for event, session, due, started, peak in rows
-        ]
+        return [_ended(row) for row in rows]
 
     def take(self, owner: str, lease: int, limit: int) -> list[Delivery]:
         rows = self._run("take", [self.keys.open, self.keys.ledger], owner, lease, limit)
-        taken = []
-        for delivery, packed in rows:
-            record = json.loads(packed)
-            taken.append(
-                Delivery(
-                    _text(delivery),
-                    record["event"],
-                    record["session"],
-                    int(record["due"]),
-                    int(record["attempts"]),
-                )
-            )
-        return taken
+        return [_delivery(text(delivery), json.loads(packed)) for delivery, packed in rows]
 
     def sending(self, delivery: str, owner: str, lease: int) -> bool:
-        return bool(
-            self._run("sending", [self.keys.open, self.keys.ledger], delivery, owner, lease)
-        )
+        keys = [self.keys.open, self.keys.ledger]
+        return bool(self._run("sending", keys, delivery, owner, lease))
 
     def settle(
         self, delivery: str, owner: str, channel: str, outcome: Outcome, error: str, retry: int
@@ -172,20 +145,21 @@ class RedisStore:
         return int(late)
 
     def next_try(self) -> int | None:
-        with _answering():
+        with answering():
             pipe = self.redis.pipeline(transaction=False)
             pipe.time()
+            pipe.zrange(self.keys.due, 0, 0, withscores=True)
             pipe.zrange(self.keys.open, 0, 0, withscores=True)
-            (seconds, micros), first = pipe.execute()
-        if not first:
-            return None
-        return max(0, int(first[0][1]) - int(seconds * 1000 + micros / 1000))
+            (seconds, micros), *firsts = pipe.execute()
+        times = [int(first[0][1]) for first in firsts if first]
+        now = int(seconds * 1000 + micros / 1000)
+        return max(0, min(times) - now) if times else None
 
     def status(self, event_ids: Iterable[str]) -> list[EventStatus]:
         k, ids = self.keys, list(event_ids)
         if not ids:
             return []
-        with _answering():
+        with answering():
             pipe = self.redis.pipeline(transaction=True)
             pipe.hmget(k.sessions, ids)
             pipe.zmscore(k.clients, ids)
@@ -193,12 +167,40 @@ class RedisStore:
             sessions, clients, dues = pipe.execute()
         return [_status(*row) for row in zip(ids, sessions, clients, dues, strict=True)]
 
+    def event_ids(self) -> Iterator[str]:
+        seen: set[str] = set()
+        with answering():
+            for event, _ in self.redis.hscan_iter(self.keys.sessions, count=500):
+                # A scan may name one twice while the hash grows.
+                if (name := text(event)) not in seen:
+                    seen.add(name)
+                    yield name
+
+    def records(self, limit: int) -> list[Record]:
+        k = self.keys
+        with answering():
+            pipe = self.redis.pipeline(transaction=True)
+            pipe.zrange(k.open, 0, limit - 1, withscores=True)
+            pipe.zrevrange(k.closed, 0, limit - 1, withscores=True)
+            opened, closed = pipe.execute()
+            wanted = [(id_, at, None) for id_, at in opened]
+            wanted += [(id_, None, at) for id_, at in closed]
+            wanted = wanted[:limit]
+            if not wanted:
+                return []
+            packed = cast(list[Any], self.redis.hmget(k.ledger, [row[0] for row in wanted]))
+        return [
+            _record(text(id_), json.loads(value), next_at, settled_at)
+            for (id_, next_at, settled_at), value in zip(wanted, packed, strict=True)
+            if value is not None
+        ]
+
     def totals(self, busiest: int) -> Totals:
         k = self.keys
         now, events, ending, overdue, flat, top = self._run(
             "totals", [k.clients, k.due, k.owed, k.stats], busiest, OVERDUE_MS
         )
-        counters = {_text(f): int(v) for f, v in zip(flat[::2], flat[1::2], strict=True)}
+        counters = {text(f): int(v) for f, v in zip(flat[::2], flat[1::2], strict=True)}
         return Totals(
             now=int(now),
             clients=counters.pop("clients", 0),
@@ -207,15 +209,55 @@ class RedisStore:
             overdue=int(overdue),
             dead=counters.pop("dead", 0),
             counters=counters,
-            busiest=tuple((_text(e), int(n)) for e, n in zip(top[::2], top[1::2], strict=True)),
+            busiest=tuple((text(e), int(n)) for e, n in zip(top[::2], top[1::2], strict=True)),
         )
 
     def add(self, counts: Mapping[str, int]) -> None:
-        with _answering():
+        with answering():
             pipe = self.redis.pipeline(transaction=True)
             for name, value in counts.items():
                 pipe.hincrby(self.keys.stats, name, value)
             pipe.execute()
+
+
+def _reported(row: list[Any]) -> Reported:
+    event, change, session, clients, due = row
+    return Reported(
+        text(event), Change(text(change)), text(session), int(clients), int(due) if due else None
+    )
+
+
+def _ended(row: list[Any]) -> Ended:
+    event, session, due, started, peak, clients = row
+    return Ended(text(event), text(session), int(due), int(started), int(peak), int(clients))
+
+
+def _delivery(id_: str, record: dict[str, Any]) -> Delivery:
+    return Delivery(
+        id_,
+        record["event"],
+        record["session"],
+        int(record["due"]),
+        int(record["attempts"]),
+        int(record.get("clients", 0)),
+    )
+
+
+def _record(
+    id_: str, record: dict[str, Any], next_at: float | None, settled_at: float | None
+) -> Record:
+    return Record(
+        id=id_,
+        event_id=record["event"],
+        session=record["session"],
+        channel=record["channel"],
+        state=record["state"],
+        attempts=int(record["attempts"]),
+        error=record["error"],
+        due_at=record["due"] / 1000,
+        next_at=None if next_at is None else next_at / 1000,
+        settled_at=None if settled_at is None else settled_at / 1000,
+    )
 
 
 def _status(event_id: str, packed: Any, clients: Any, due: Any) -> EventStatus:

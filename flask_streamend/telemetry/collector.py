@@ -6,8 +6,10 @@ goes with its event.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter as Bag
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
 from prometheus_client import Metric
 from prometheus_client.core import (
@@ -22,6 +24,25 @@ from prometheus_client.utils import floatToGoString
 from ..errors import StoreError
 from ..store.base import LATENCY_BOUNDS, LATENCY_BOUNDS_MS, Store
 from .names import CLIENTS, COUNTERS, EVENT_CLIENTS, LATENCY, OTHER
+
+if TYPE_CHECKING:
+    from ..presence import Presence
+    from .tally import Tally
+
+#: Seconds to wait for this process's own last changes to be reported.
+SETTLE = 0.3
+
+
+class Own(Protocol):
+    """What a process holds; in a fork, another presence than before."""
+
+    @property
+    def presence(self) -> Presence:
+        """Return this process's viewers."""
+
+    @property
+    def tally(self) -> Tally:
+        """Return this process's counts."""
 
 
 @dataclass(frozen=True)
@@ -45,21 +66,19 @@ class StoreCollector(Collector):
 
     :param store: a store that answers, or fails, within half a second.
     :param max_events: events with a series of their own.
-    :param own: this process's own viewers by event, for when the store is away.
-    :param flush: reports what this process has not reported yet, so that the page agrees with it.
+    :param own: what this process holds: reported before the page is read, and shown instead of it
+        while the store is away.
     """
 
     def __init__(
         self,
         store: Store,
         max_events: int,
-        own: Callable[[], dict[str, int]],
-        flush: Callable[[], None],
+        own: Own,
     ) -> None:
         self._store = store
         self._max_events = max_events
         self._own = own
-        self._flush = flush
         self._last: Mapping[str, int] | None = None
 
     def describe(self) -> Iterable[Metric]:
@@ -69,13 +88,13 @@ class StoreCollector(Collector):
     def collect(self) -> Iterable[Metric]:
         """Read the store once; while it is away, gauges are this process's own."""
         try:
-            self._flush()
+            self._own.presence.settle(SETTLE)
             totals = self._store.totals(self._max_events)
         except StoreError:
-            own = self._own()
+            own = self._own.presence.counts()
             busiest = sorted(own.items(), key=lambda item: -item[1])[: self._max_events]
             return self._families(_View(self._last, dict(busiest), sum(own.values()), len(own)))
-        self._last = totals.counters
+        self._last = Bag(totals.counters) + Bag(self._own.tally.pending())
         events = totals.live + totals.ending
         return self._families(_View(self._last, dict(totals.busiest), totals.clients, events))
 

@@ -16,6 +16,10 @@ OTHER = "_other"
 
 CHANNELS = ("email",)
 STATUSES = ("sent", "failed", "dead", "skipped", "repeated")
+REFUSAL_REASONS = (
+    *("bad_event_id", "viewer", "token", "origin"),
+    *("no_such_event", "limit", "draining"),
+)
 STAGES = ("store", "event_loader", "queue", "channel", "hook", "websocket")
 
 
@@ -56,8 +60,14 @@ NOTIFICATIONS = Counter(
     (("channel", CHANNELS), ("status", STATUSES)),
 )
 ERRORS = Counter("errors", "Failures by the stage they happened in.", (("stage", STAGES),))
+REFUSALS = Counter(
+    "refusals", "Viewers who were not let in, by why.", (("reason", REFUSAL_REASONS),)
+)
+GRACE_PERIODS = Counter(
+    "grace_periods", "Grace periods by how they ended.", (("result", ("ended", "resumed")),)
+)
 
-COUNTERS = (NOTIFICATIONS, ERRORS)
+COUNTERS = (NOTIFICATIONS, ERRORS, REFUSALS, GRACE_PERIODS)
 
 LATENCY = Counter(
     "notification_latency", "Seconds from an event's end to its notice being accepted.",

@@ -1,1 +1,74 @@
-"""The pages the extension serves."""
+"""The pages the extension serves, and what a process does at its first request."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Flask
+
+from .. import websocket
+from ..errors import ConfigurationError
+from ..state import KEY, AppState
+from ..telemetry.collector import StoreCollector
+from ..telemetry.logs import make_visible
+from .api import register as register_api
+from .health import Health, register_health
+from .metrics import add_metrics
+from .script import register as register_script
+
+
+def add_pages(app: Flask, state: AppState) -> None:
+    """Add the extension's routes to an application.
+
+    :raises ConfigurationError: where the path of a page is taken, naming both owners.
+    """
+    settings = state.settings
+    prefix = settings.url_prefix or None
+    _start_with_first_request(app, state)
+
+    sockets = Blueprint(f"{KEY}_sockets", __name__)
+    websocket.register(sockets)
+    app.register_blueprint(sockets, url_prefix=prefix)
+
+    pages = Blueprint(KEY, "flask_streamend", template_folder="templates")
+    register_api(pages, state)
+    register_script(pages)
+    app.register_blueprint(pages, url_prefix=prefix)
+
+    if settings.health_path is not None:
+        check_free(app, settings.health_path, "STREAMEND_HEALTH_PATH")
+        register_health(app, settings.health_path, Health(state))
+    collector = StoreCollector(
+        state.glance,
+        settings.metrics_max_events,
+        state,
+    )
+    if settings.metrics_path is not None and state.extension.metrics is None:
+        check_free(app, settings.metrics_path, "STREAMEND_METRICS_PATH")
+    add_metrics(app, settings.metrics_path, collector, state.extension.metrics)
+
+
+def check_free(app: Flask, path: str, key: str) -> None:
+    """Check that no rule answers a path yet: of two, the first registered would win silently.
+
+    :raises ConfigurationError: naming both owners and the setting to change.
+    """
+    for rule in app.url_map.iter_rules():
+        if rule.rule == path and "GET" in (rule.methods or ()):
+            raise ConfigurationError(
+                f"{path} is already served by the endpoint {rule.endpoint!r}, and flask_streamend"
+                f" would serve it too: set {key} to another path, or to None for no page"
+            )
+
+
+def _start_with_first_request(app: Flask, state: AppState) -> None:
+    """Start the keeper with a process's first request, of any route.
+
+    Not before: a command, an RQ worker and gunicorn's master have none.
+    """
+
+    def start() -> None:
+        if not state.keeper.started:
+            make_visible()
+            state.keeper.start()
+
+    # First of all, so that a request which another hook answers starts it too.
+    app.before_request_funcs.setdefault(None, []).insert(0, start)

@@ -130,8 +130,9 @@
     function failed(answer) {
       if (answer && REFUSALS.includes(answer.status)) return refuse(answer);
       failures += 1;
-      // 426 is the answer to a plain GET that a WebSocket would have been let in: no reason to give.
-      const why = answer && answer.status >= 429 ? answer : null;
+      // 426 says that a WebSocket would have been let in. Where it comes again and again, something
+      // on the way passes no WebSockets; so its code is told like that of 429, 503 and a proxy's 502.
+      const why = answer && answer.status >= 426 ? answer : null;
       enter("reconnecting", why && { code: why.code, message: why.message });
       // Full jitter: a thousand viewers of one restarted server do not come back in one instant.
       const most = Math.min(LONGEST_WAIT, 2 * SHORTEST_WAIT * 2 ** Math.min(failures - 1, 6));

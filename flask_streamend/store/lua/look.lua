@@ -3,8 +3,7 @@
 -- KEYS  1 due   2 open
 -- ARGV  1 the instant the alarm was set for, or ""
 -- returns {now, ends and deliveries that are ready, 1 if something still waits for that instant}
-local time = redis.call('TIME')
-local now = math.floor(time[1] * 1000 + time[2] / 1000)
+--- include clock
 local ready = redis.call('ZCOUNT', KEYS[1], '-inf', now) + redis.call('ZCOUNT', KEYS[2], '-inf', now)
 local waiting = 0
 if ARGV[1] ~= '' and tonumber(ARGV[1]) > now then

@@ -3,8 +3,7 @@
 -- KEYS  1 open   2 ledger
 -- ARGV  1 delivery   2 owner   3 lease in ms
 -- returns 1: marked, and the lease renewed   0: the lease was lost; don't send
-local time = redis.call('TIME')
-local now = math.floor(time[1] * 1000 + time[2] / 1000)
+--- include clock
 local score = redis.call('ZSCORE', KEYS[1], ARGV[1])
 local packed = redis.call('HGET', KEYS[2], ARGV[1])
 if not score or not packed or tonumber(score) <= now then return 0 end

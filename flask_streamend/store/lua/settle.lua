@@ -5,8 +5,7 @@
 --       5 error   6 ms until the next try   7 ms a closed record is kept   8 closed records kept
 --       9 bounds of the latency histogram in ms, separated by spaces
 -- returns ms since the event was due; -1 where the delivery is no longer the caller's
-local time = redis.call('TIME')
-local now = math.floor(time[1] * 1000 + time[2] / 1000)
+--- include clock
 local id, owner, channel, outcome = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 
 local packed = redis.call('HGET', KEYS[3], id)

@@ -6,13 +6,12 @@
 -- KEYS  1 open   2 ledger
 -- ARGV  1 owner   2 lease in ms   3 how many at the most
 -- returns {{delivery, record as JSON}, ...}, oldest first
-local time = redis.call('TIME')
-local now = math.floor(time[1] * 1000 + time[2] / 1000)
+--- include clock
 local taken = {}
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, tonumber(ARGV[3]))) do
   local record = cjson.decode(redis.call('HGET', KEYS[2], id))
   -- Its last owner began to send and never said how that went: it may have been accepted.
-  if record.state == 'sending' then record.unknown = true end
+  if record.state == 'sending' then record.state, record.unknown = 'retrying', true end
   record.owner = ARGV[1]
   local packed = cjson.encode(record)
   redis.call('HSET', KEYS[2], id, packed)

@@ -3,8 +3,7 @@
 -- KEYS  1 clients   2 due   3 owed   4 stats
 -- ARGV  1 how many events by name, busiest first   2 ms after its due time that something is overdue
 -- returns {now, events, ending, overdue, counters as a flat list, busiest as a flat list}
-local time = redis.call('TIME')
-local now = math.floor(time[1] * 1000 + time[2] / 1000)
+--- include clock
 local busiest = {}
 if tonumber(ARGV[1]) > 0 then
   busiest = redis.call('ZREVRANGE', KEYS[1], 0, tonumber(ARGV[1]) - 1, 'WITHSCORES')

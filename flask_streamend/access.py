@@ -1,0 +1,176 @@
+"""Who may open a viewer's socket: Origin, join token, viewer loader, limits.
+
+A refusal is an answer before the handshake, with a code that documentation, logs and the browser
+client share.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from flask import Request, Response, jsonify
+from itsdangerous import BadSignature, SignatureExpired, URLSafeTimedSerializer
+
+from .errors import EventIdError
+from .event import check_event_id
+from .settings import Settings
+from .telemetry.logs import log
+from .telemetry.names import REFUSALS
+from .telemetry.tally import Tally
+
+#: Seconds a join token is good for, where none are given: a day, as an event may last.
+TOKEN_AGE = 86_400
+#: Seconds between two log lines of the same refusal.
+LOG_EVERY = 60.0
+
+_DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a viewer is not let in.
+
+    :param status: the HTTP status.
+    :param code: the problem code, in the answer, the log and docs/troubleshooting.md.
+    :param reason: the value of ``streamend_refusals_total``'s label.
+    :param message: one sentence, which names the cure where there is one.
+    """
+
+    status: int
+    code: str
+    reason: str
+    message: str
+
+    def response(self) -> Response:
+        """Return the answer."""
+        response = jsonify({"error": self.code, "message": self.message})
+        response.status_code = self.status
+        return response
+
+
+class Refusals:
+    """Counts refusals, and logs each code once a minute at the most."""
+
+    def __init__(self, tally: Tally) -> None:
+        self._tally = tally
+        self._lock = threading.Lock()
+        self._logged: dict[str, tuple[float, int]] = {}
+
+    def refuse(self, refusal: Refusal, event_id: str) -> Response:
+        """Count a refusal and return its answer."""
+        self._tally.add(REFUSALS.field(refusal.reason))
+        now = time.monotonic()
+        with self._lock:
+            at, more = self._logged.get(refusal.code, (-LOG_EVERY, 0))
+            due = now - at >= LOG_EVERY
+            self._logged[refusal.code] = (now, 0) if due else (at, more + 1)
+        if due:
+            log.warning(
+                "%s: a viewer was refused (%d more since the last such line): %s",
+                refusal.code,
+                more,
+                refusal.message,
+                extra={"event_id": event_id, "code": refusal.code},
+            )
+        return refusal.response()
+
+
+def bad_event_id(event_id: str) -> Refusal | None:
+    """Return a refusal where the id can't be one."""
+    try:
+        check_event_id(event_id)
+    except EventIdError as error:
+        return Refusal(400, "bad-event-id", "bad_event_id", str(error))
+    return None
+
+
+def no_such_event(event_id: str) -> Refusal:
+    """Return the refusal for an event the loader does not know."""
+    return Refusal(404, "no-such-event", "no_such_event", f"There is no event {event_id}.")
+
+
+def origin_refused(request: Request, settings: Settings) -> Refusal | None:
+    """Return a refusal where a browser's page of another site asks.
+
+    Allowed are the same host and port, whatever the scheme (TLS ends at the proxy), FRONTEND_URL's,
+    and those in STREAMEND_ALLOWED_ORIGINS. Without an Origin header it is no browser.
+    """
+    origin = request.headers.get("Origin")
+    if origin is None or settings.allowed_origins == ("*",):
+        return None
+    asked = _host_and_port(origin)
+    own = _host_and_port(f"{urlsplit(origin).scheme}://{request.host}")
+    allowed = {own, *map(_host_and_port, (settings.frontend_url, *settings.allowed_origins))}
+    if asked is not None and asked in allowed:
+        return None
+    return Refusal(
+        403,
+        "origin-refused",
+        "origin",
+        f"The page's origin {origin[:200]!r} is not this host {request.host!r}: add it to"
+        " STREAMEND_ALLOWED_ORIGINS, or have the proxy pass the Host header on.",
+    )
+
+
+def _host_and_port(origin: str) -> tuple[str, int] | None:
+    try:
+        parts = urlsplit(origin if "://" in origin else f"http://{origin}")
+        port = parts.port or _DEFAULT_PORTS.get(parts.scheme)
+    except ValueError:
+        return None
+    return (parts.hostname, port) if parts.hostname and port else None
+
+
+def limit_reached(settings: Settings, event: int, everything: int) -> Refusal | None:
+    """Return a refusal where one viewer more would be over a limit.
+
+    :param event: the event's viewers, without this one.
+    :param everything: all events' viewers, without this one.
+    """
+    for key, limit, count in (
+        ("STREAMEND_MAX_CLIENTS_PER_EVENT", settings.max_clients_per_event, event),
+        ("STREAMEND_MAX_CLIENTS", settings.max_clients, everything),
+    ):
+        if limit is not None and count >= limit:
+            message = f"There are {limit} viewers, as many as {key} allows."
+            return Refusal(429, "limit-reached", "limit", message)
+    return None
+
+
+class Tokens:
+    """Join tokens: signed, expiring, for one event and one viewer.
+
+    :param keys: the sealing keys, newest first; an older one still checks.
+    """
+
+    def __init__(self, keys: tuple[str, ...]) -> None:
+        self._serializer = URLSafeTimedSerializer(
+            list(reversed(keys)),
+            salt="flask_streamend join token",
+            signer_kwargs={"key_derivation": "hmac", "digest_method": hashlib.sha256},
+        )
+
+    def make(self, event_id: str, viewer_id: str, expires: float) -> str:
+        """Return a token, good for ``expires`` seconds."""
+        return str(self._serializer.dumps([event_id, viewer_id, expires]))
+
+    def check(self, token: str, event_id: str) -> str | Refusal:
+        """Return the viewer a token names for an event, or the refusal."""
+        why = "is not one of this application's"
+        try:
+            payload, made = self._serializer.loads(token, return_timestamp=True)
+            event, viewer, expires = payload
+            if event == event_id:
+                if time.time() - made.timestamp() <= expires:
+                    return str(viewer)
+                raise SignatureExpired("too old")
+            why = "is for another event"
+        except SignatureExpired:
+            why = "has expired"
+        except (BadSignature, ValueError, TypeError):
+            pass
+        return Refusal(403, "token-refused", "token", f"The join token {why}.")

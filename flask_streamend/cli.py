@@ -1,0 +1,106 @@
+"""``flask streamend …``: what an operator does from a shell."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import NoReturn
+
+import click
+from flask import current_app
+from flask.cli import AppGroup
+
+from .errors import EventIdError, StoreError
+from .event import EventStatus, check_event_id
+from .state import AppState, state_of
+
+streamend = AppGroup("streamend", help="Viewers, ends and notices.")
+
+#: Exit statuses beside 0: what was asked for is not there; it could not be looked for.
+ABSENT = 1
+UNABLE = 2
+
+
+def _state() -> AppState:
+    """Return the application's state, where a command can share its store."""
+    state = state_of(current_app)
+    if state.settings.in_memory:
+        click.echo(
+            "STREAMEND_REDIS_URL is memory://: what is there lies in the web process's memory, and"
+            " no command can see it. Set a redis:// address.",
+            err=True,
+        )
+        sys.exit(UNABLE)
+    return state
+
+
+def _checked(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+    try:
+        return None if value is None else check_event_id(value)
+    except EventIdError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+def _line(status: EventStatus) -> str:
+    return f"{status.event_id:<32} {status.state:<7} {status.clients:>6} {status.peak:>6}"
+
+
+@streamend.command()
+@click.argument("event", required=False, callback=_checked)
+@click.option("--json", "as_json", is_flag=True, help="For tools.")
+def status(event: str | None, as_json: bool) -> None:
+    """Show how events stand: one, or all that are live or ending."""
+    extension = _state().extension
+    try:
+        found = [extension.event_status(event)] if event else list(extension.events())
+    except StoreError as error:
+        _unable(error)
+    if as_json:
+        click.echo(json.dumps([status.to_dict() for status in found], indent=2))
+        return
+    click.echo(f"{'event':<32} {'state':<7} {'viewers':>6} {'peak':>5}")
+    for one in sorted(found, key=lambda s: (-s.clients, s.event_id)):
+        click.echo(_line(one))
+
+
+@streamend.command()
+@click.argument("event", callback=_checked)
+def end(event: str) -> None:
+    """End EVENT now, without grace; its host is told."""
+    _act(event, "end_event", "ended; its host is told")
+
+
+@streamend.command()
+@click.argument("event", callback=_checked)
+def purge(event: str) -> None:
+    """Remove EVENT's session, and what dead processes left of it; nobody is told."""
+    _act(event, "purge", "purged; nobody is told")
+
+
+def _act(event: str, method: str, done: str) -> None:
+    extension = _state().extension
+    try:
+        acted = getattr(extension, method)(event)
+    except StoreError as error:
+        _unable(error)
+    click.echo(f"{event}: {done if acted else 'no session'}")
+    sys.exit(0 if acted else ABSENT)
+
+
+@streamend.command()
+@click.argument("queues", nargs=-1)
+@click.option("--burst", is_flag=True, help="Stop when nothing is left to do.")
+@click.option("--with-scheduler", is_flag=True, help="For others' scheduled jobs; ours need none.")
+def worker(queues: tuple[str, ...], burst: bool, with_scheduler: bool) -> None:
+    """Run a worker for QUEUES (default: STREAMEND_QUEUE): no fork for our jobs, no scheduler.
+
+    Other jobs on these queues are forked, as RQ does.
+    """
+    from .worker import run
+
+    run(_state(), queues, burst, with_scheduler)
+
+
+def _unable(error: StoreError) -> NoReturn:
+    click.echo(f"The store could not be asked: {error}", err=True)
+    sys.exit(UNABLE)

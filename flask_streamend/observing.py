@@ -1,0 +1,112 @@
+"""Telling those who listen: an application's signal receivers, and the counts of failures.
+
+The core says what happened and goes on. Receivers are the application's code: they run in a thread
+of their own in a web process, at once in a job, and what one raises is counted and breaks nothing.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections import defaultdict
+from contextlib import nullcontext
+from typing import Any
+
+from blinker import NamedSignal
+from flask import Flask, has_app_context
+
+from . import signals
+from .store.base import Change, Reported
+from .telemetry.logs import log
+from .telemetry.tally import Tally
+
+#: Signals that may wait for slow receivers, before further ones are dropped and counted.
+WAITING = 10_000
+
+_BY_CHANGE = {
+    Change.STARTED: signals.event_started,
+    Change.ENDING: signals.event_ending,
+    Change.RESUMED: signals.event_resumed,
+}
+
+
+class Observers:
+    """One application's observers."""
+
+    def __init__(self, app: Flask, tally: Tally) -> None:
+        self._app = app
+        self._tally = tally
+        self._lock = threading.Lock()
+        self._came: dict[str, int] = defaultdict(int)
+        self._went: dict[str, int] = defaultdict(int)
+        self._queue: queue.Queue[tuple[NamedSignal, dict[str, Any]]] | None = None
+
+    def failed(self, stage: str) -> None:
+        """Count a failure of a stage."""
+        self._tally.error(stage)
+
+    def joined(self, event_id: str) -> None:
+        """Note a viewer who came; told with the report that counts them."""
+        if signals.viewer_joined.receivers:
+            with self._lock:
+                self._came[event_id] += 1
+
+    def left(self, event_id: str) -> None:
+        """Note a viewer who went; told with the report that counts them."""
+        if signals.viewer_left.receivers:
+            with self._lock:
+                self._went[event_id] += 1
+
+    def counted(self, row: Reported, now: int) -> None:
+        """Tell what a report made of an event."""
+        with self._lock:
+            came, went = self._came.pop(row.event_id, 0), self._went.pop(row.event_id, 0)
+        what: dict[str, Any] = {
+            "event_id": row.event_id,
+            "session": row.session,
+            "clients": row.clients,
+            "at": now / 1000,
+        }
+        if row.change in (Change.STARTED, Change.RESUMED):
+            self._later(_BY_CHANGE[row.change], what)
+        for _ in range(came):
+            self._later(signals.viewer_joined, what)
+        for _ in range(went):
+            self._later(signals.viewer_left, what)
+        if row.change is Change.ENDING:
+            self._later(signals.event_ending, what)
+
+    def reported(self) -> None:
+        """Forget who came and went in reports that were answered without them."""
+        with self._lock:
+            if len(self._came) + len(self._went) > WAITING:
+                self._came.clear()
+                self._went.clear()
+
+    def now(self, signal: NamedSignal, **what: Any) -> None:
+        """Send a signal and wait for its receivers; each one's failure is its own."""
+        for receiver in list(signal.receivers_for(self._app)):
+            try:
+                with nullcontext() if has_app_context() else self._app.app_context():
+                    receiver(self._app, **what)
+            except Exception:  # noqa: BLE001 - the application's code
+                self._tally.error("hook")
+                log.exception("A receiver of the signal %s failed", signal.name)
+
+    def _later(self, signal: NamedSignal, what: dict[str, Any]) -> None:
+        if not signal.receivers:
+            return
+        if self._queue is None:
+            self._queue = queue.Queue(WAITING)
+            threading.Thread(
+                target=self._run, args=(self._queue,), name="flask_streamend.signals", daemon=True
+            ).start()
+        try:
+            self._queue.put_nowait((signal, what))
+        except queue.Full:
+            self._tally.error("hook")
+
+    def _run(self, waiting: queue.Queue[tuple[NamedSignal, dict[str, Any]]]) -> None:
+        while True:
+            signal, what = waiting.get()
+            self.now(signal, **what)

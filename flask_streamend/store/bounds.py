@@ -1,0 +1,12 @@
+"""The bounds both stores keep, in milliseconds unless the name says otherwise."""
+
+#: The ledger: how long, and how many, settled deliveries are kept.
+KEEP_MS = 7 * 86_400_000
+KEEP_COUNT = 10_000
+#: An unsettled delivery counts as overdue this long after its event ended.
+OVERDUE_MS = 5_000
+#: A session that was stopped or purged is remembered this long: far longer than a process's beat.
+OVER_MS = 3_600_000
+#: What is ready this long counts as unheard, and for so long one process only is asked to ring.
+UNHEARD_MS = 1_000
+RINGING_MS = 3_000

@@ -1,0 +1,41 @@
+-- End an event's session now, viewers or not: it is stopped (and becomes a delivery) or purged.
+--
+-- What holders have of it is removed; a holder that goes on reporting the session learns from
+-- `over` that it was stopped, or purged and to be counted anew.
+--
+-- KEYS  1 holders  2 clients  3 sessions  4 due  5 stats  6 over  7 ledger  8 open  9 owed
+--       10 guests:EVENT  11 expiry  12... held:HOLDER, of every holder, guests included
+-- ARGV  1 event   2 "stopped" or "purged"   3 ms for which `over` remembers it
+-- returns {}: there was no session
+--         {"again"}: holders came meanwhile whose keys were not given; nothing was done
+--         {event, session, due, started, peak, clients}
+--- include clock
+--- include deliver
+local event = ARGV[1]
+-- Guests have no lease, so they are not among the holders.
+if redis.call('ZCARD', KEYS[1]) + 1 > #KEYS - 11 then return {'again'} end
+local packed = redis.call('HGET', KEYS[3], event)
+if not packed then return {} end
+local session = cjson.decode(packed)
+local clients = 0
+for i = 12, #KEYS do
+  local count = redis.call('HGET', KEYS[i], event)
+  if count then
+    clients = clients + tonumber(count)
+    redis.call('HDEL', KEYS[i], event)
+  end
+end
+if clients > 0 then redis.call('HINCRBY', KEYS[5], 'clients', -clients) end
+redis.call('DEL', KEYS[10])
+redis.call('ZREM', KEYS[11], event)
+redis.call('ZREM', KEYS[2], event)
+redis.call('HDEL', KEYS[3], event)
+redis.call('ZREM', KEYS[4], event)
+redis.call('ZADD', KEYS[6], after, event .. ' ' .. session.id .. ' ' .. ARGV[2])
+redis.call('ZREMRANGEBYSCORE', KEYS[6], '-inf', now - tonumber(ARGV[3]))
+redis.call('PEXPIRE', KEYS[6], ARGV[3])
+if ARGV[2] == 'purged' then
+  redis.call('HINCRBY', KEYS[5], 'sessions_purged', 1)
+  return {event, session.id, now, session.started, session.peak, clients}
+end
+return deliver(KEYS[7], KEYS[8], KEYS[9], KEYS[5], event, session, now, clients)

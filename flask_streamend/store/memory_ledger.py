@@ -1,0 +1,170 @@
+"""The ledger of the store in memory: what is owed to hosts, and how it went."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections import Counter as Bag
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from .base import LATENCY_BOUNDS_MS, Delivery, Ended, Outcome, Record
+from .bounds import KEEP_COUNT, KEEP_MS
+
+
+def steady_clock() -> Callable[[], float]:
+    """Return a clock of seconds since the epoch that no change of the host's clock moves."""
+    start = time.time() - time.monotonic()
+    return lambda: start + time.monotonic()
+
+
+@dataclass
+class Session:
+    """A session that is not over."""
+
+    id: str
+    started: int
+    delay: int
+    peak: int = 0
+
+
+@dataclass
+class Entry:
+    """A delivery; ``next_at`` is None once it is settled."""
+
+    event_id: str
+    session: Session
+    due: int
+    clients: int
+    next_at: int | None
+    state: str = "pending"
+    attempts: int = 0
+    channel: str = ""
+    error: str = ""
+    owner: str | None = None
+    unknown: bool = False
+    settled: int | None = None
+
+
+class MemoryLedger:
+    """Deliveries, and the counters and the clock they share with presence.
+
+    :param clock: seconds since the epoch; default: one that never jumps.
+    """
+
+    def __init__(self, clock: Callable[[], float] | None = None) -> None:
+        self._clock = clock or steady_clock()
+        self._lock = threading.RLock()
+        self._ledger: dict[str, Entry] = {}
+        self._stats: Bag[str] = Bag()
+
+    def _now(self) -> int:
+        return math.floor(self._clock() * 1000)
+
+    def _after(self) -> int:
+        return math.ceil(self._clock() * 1000)
+
+    def _deliver(self, event_id: str, session: Session, due: int, clients: int) -> Ended:
+        self._ledger[session.id] = Entry(event_id, session, due, clients, self._now())
+        self._stats.update(["sessions_ended", "deliveries_made"])
+        return Ended(event_id, session.id, due, session.started, session.peak, clients)
+
+    def _instants(self) -> list[int]:
+        """Return when each open delivery may be taken up next."""
+        return [entry.next_at for entry in self._ledger.values() if entry.next_at is not None]
+
+    def take(self, owner: str, lease: int, limit: int) -> list[Delivery]:
+        with self._lock:
+            now = self._now()
+            taken: list[Delivery] = []
+            for id_, entry in sorted(self._ledger.items(), key=lambda item: item[1].next_at or 0):
+                if entry.next_at is None or entry.next_at > now or len(taken) == limit:
+                    continue
+                if entry.state == "sending":
+                    entry.state, entry.unknown = "retrying", True
+                entry.owner, entry.next_at = owner, now + lease
+                session = entry.session.id
+                taken.append(
+                    Delivery(id_, entry.event_id, session, entry.due, entry.attempts, entry.clients)
+                )
+            return taken
+
+    def sending(self, delivery: str, owner: str, lease: int) -> bool:
+        with self._lock:
+            entry, now = self._ledger.get(delivery), self._now()
+            if entry is None or entry.next_at is None or entry.next_at <= now:
+                return False
+            if entry.owner != owner:
+                return False
+            entry.state, entry.next_at = "sending", now + lease
+            entry.attempts += 1
+            return True
+
+    def settle(
+        self, delivery: str, owner: str, channel: str, outcome: Outcome, error: str, retry: int
+    ) -> int:
+        with self._lock:
+            entry, now = self._ledger.get(delivery), self._now()
+            if entry is None or entry.owner != owner:
+                return -1
+            late = now - entry.due
+            entry.channel, entry.error, entry.owner = channel, error, None
+            if outcome in (Outcome.FAILED, Outcome.POSTPONED):
+                if outcome is Outcome.FAILED:
+                    entry.state = "retrying"
+                entry.next_at = now + retry
+            else:
+                entry.state, entry.settled, entry.next_at = outcome.value, now, None
+            if outcome is not Outcome.POSTPONED:
+                self._stats[f"notifications|{channel}|{outcome.value}"] += 1
+            if outcome is Outcome.SENT:
+                if entry.unknown:
+                    self._stats[f"notifications|{channel}|repeated"] += 1
+                self._observe(channel, late)
+            self._trim(now)
+            return late
+
+    def _observe(self, channel: str, late: int) -> None:
+        for bound in LATENCY_BOUNDS_MS:
+            if late <= bound:
+                self._stats[f"notification_latency|{channel}|{bound}"] += 1
+                break
+        self._stats[f"notification_latency|{channel}|count"] += 1
+        self._stats[f"notification_latency|{channel}|sum"] += late
+
+    def _trim(self, now: int) -> None:
+        settled = [(e.settled, id_) for id_, e in self._ledger.items() if e.settled is not None]
+        settled.sort()
+        over = len(settled) - KEEP_COUNT
+        for n, (at, id_) in enumerate(settled):
+            if n >= over and at > now - KEEP_MS:
+                break
+            del self._ledger[id_]
+
+    def records(self, limit: int) -> list[Record]:
+        with self._lock:
+            opened = [item for item in self._ledger.items() if item[1].next_at is not None]
+            opened.sort(key=lambda item: item[1].next_at or 0)
+            closed = [item for item in self._ledger.items() if item[1].next_at is None]
+            closed.sort(key=lambda item: -(item[1].settled or 0))
+            return [_record(id_, entry) for id_, entry in (opened + closed)[:limit]]
+
+    def add(self, counts: Mapping[str, int]) -> None:
+        with self._lock:
+            self._stats.update(counts)
+
+
+def _record(id_: str, entry: Entry) -> Record:
+    return Record(
+        id=id_,
+        event_id=entry.event_id,
+        session=entry.session.id,
+        channel=entry.channel,
+        state=entry.state,
+        attempts=entry.attempts,
+        error=entry.error,
+        due_at=entry.due / 1000,
+        next_at=None if entry.next_at is None else entry.next_at / 1000,
+        settled_at=None if entry.settled is None else entry.settled / 1000,
+    )

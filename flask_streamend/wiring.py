@@ -1,0 +1,124 @@
+"""Puts an application's parts together: the only module that knows them all."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import weakref
+from typing import TYPE_CHECKING, Any
+
+from flask import Flask
+
+from .access import Refusals, Tokens
+from .alarms import RQAlarms
+from .alarms_local import LocalAlarms
+from .ending import Alarms, Endings
+from .errors import ConfigurationError
+from .keeper import Keeper
+from .loading import Loading
+from .notices.deliverer import Deliverer
+from .observing import Observers
+from .presence import Presence
+from .sealing import Sealer, keys_for
+from .settings import Settings
+from .state import AppState
+from .store.memory import MemoryStore
+from .store.redis import RedisStore
+from .store.scripts import GLANCE_TIMEOUT, connect
+from .sweep import Sweep
+from .telemetry.tally import Tally
+from .timer import Timer
+
+if TYPE_CHECKING:
+    from redis import Redis
+
+    from .extension import StreamEnd
+    from .store.base import Store
+
+
+def build(app: Flask, settings: Settings, extension: StreamEnd) -> AppState:
+    """Return an application's parts; nothing is connected and nothing runs yet.
+
+    :raises ConfigurationError: where there is no key to seal with.
+    """
+    keys = _keys(app, settings)
+    sealer = Sealer(keys)
+    redis: Redis | None = None
+    glance_redis: Redis | None = None
+    store: Store
+    glance: Store
+    if settings.in_memory:
+        store = glance = MemoryStore()
+    else:
+        redis = connect(settings.redis_url)
+        glance_redis = connect(settings.redis_url, GLANCE_TIMEOUT, connections=4)
+        store = RedisStore(redis, settings.namespace)
+        glance = RedisStore(glance_redis, settings.namespace)
+    tally, timer = Tally(store), Timer()
+    alarms: Alarms
+    local: LocalAlarms | None = None
+    if redis is None:
+        alarms = local = LocalAlarms(timer, lambda: state.keeper.wake(0.0))
+    else:
+        alarms = RQAlarms(redis, settings.namespace, settings.queue, sealer, tally)
+    loading = Loading(app, lambda: extension.event_loader_function, tally)
+    observers = Observers(app, tally)
+    state = AppState(
+        extension=extension,
+        settings=settings,
+        sealer=sealer,
+        tokens=Tokens(keys),
+        redis=redis,
+        glance_redis=glance_redis,
+        store=store,
+        glance=glance,
+        tally=tally,
+        observers=observers,
+        refusals=Refusals(tally),
+        loading=loading,
+        timer=timer,
+        alarms=alarms,
+        deliverer=Deliverer(settings, store, alarms, loading, observers),
+    )
+    if local is not None:
+        local.connect(lambda: _deliver(app, state))
+    renew(state)
+    # A child process has none of its parent's sockets and threads: it begins anew.
+    os.register_at_fork(after_in_child=_forked(weakref.ref(state)))
+    return state
+
+
+def renew(state: AppState) -> None:
+    """Give a process a holder, a timer and a keeper of its own."""
+    state.timer.clear()
+    keeper = state.keeper = Keeper(lambda: state.tally.error("store"))
+    lease = state.settings.lease
+    endings = state.endings = Endings(state.alarms, state.timer)
+    presence = state.presence = Presence(state.store, endings, state.observers, lease, keeper.wake)
+    sweep = state.sweep = Sweep(state.store, presence, endings, lease)
+    for task in (presence.tick, endings.tick, sweep.tick, state.write_counts):
+        keeper.add(task)
+
+
+def _keys(app: Flask, settings: Settings) -> tuple[str, ...]:
+    try:
+        return keys_for(settings.encryption_keys, app.config.get("SECRET_KEY"))
+    except ConfigurationError:
+        if not settings.in_memory:
+            raise
+        # Nothing that is sealed outlives the process.
+        return keys_for((), secrets.token_bytes(32))
+
+
+def _deliver(app: Flask, state: AppState) -> None:
+    with app.app_context():
+        state.deliverer.deliver_due()
+
+
+def _forked(reference: weakref.ref[AppState]) -> Any:
+    def after_in_child() -> None:
+        state = reference()
+        if state is not None:
+            renew(state)
+
+    return after_in_child
