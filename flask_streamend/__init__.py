@@ -28,6 +28,7 @@ from ._version import __version__
 
 if TYPE_CHECKING:
     from .errors import (
+        ApplicationError,
         ConfigurationError,
         EventIdError,
         NotRegisteredError,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from .worker import Worker
 
 _HOMES = {
+    "ApplicationError": "errors",
     "ConfigurationError": "errors",
     "Event": "event",
     "EventIdError": "errors",
@@ -57,6 +59,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "ApplicationError",
     "ConfigurationError",
     "Event",
     "EventIdError",

@@ -7,6 +7,7 @@
     ├── EventIdError          an event id outside the allowed alphabet (also a ValueError)
     ├── NotRegisteredError    the extension was used where no application has it
     ├── StoreError            the store (Redis) did not answer, or refused
+    ├── ApplicationError      a worker could not load the application
     └── PermanentError        a channel's word that another try is useless
 """
 
@@ -31,6 +32,10 @@ class NotRegisteredError(StreamEndError, RuntimeError):
 
 class StoreError(StreamEndError):
     """The store did not answer in time, or refused the operation."""
+
+
+class ApplicationError(StreamEndError, RuntimeError):
+    """A worker could not load the application; the text says the cure."""
 
 
 class PermanentError(StreamEndError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import weakref
 from collections.abc import Iterator
@@ -13,8 +14,10 @@ from flask import Flask, current_app
 
 from .errors import ConfigurationError, NotRegisteredError
 from .event import EventStatus, check_delay, check_event_id
+from .problems import line
 from .settings import Settings
 from .state import KEY, AppState, state_of
+from .telemetry.logs import log
 
 if TYPE_CHECKING:
     from prometheus_flask_exporter import PrometheusMetrics
@@ -92,6 +95,7 @@ class StreamEnd:
         settings = Settings.from_config(app.config)
         state = build(app, settings, self)
         add_pages(app, state)
+        _warn(app)
         app.extensions[KEY] = state
         self._apps.add(app)
 
@@ -241,3 +245,14 @@ class StreamEnd:
             f"StreamEnd serves {len(apps)} applications: use it within app.app_context(), so that"
             " it knows which one is meant"
         )
+
+
+def _warn(app: Flask) -> None:
+    """Say once, at the start, what would make a notice useless or keep it from being sent."""
+    quiet = app.debug or app.testing
+    if not quiet and "FRONTEND_URL" not in app.config and not os.environ.get("FRONTEND_URL"):
+        log.warning(line("frontend-url"))
+    if app.config.get("MAIL_DEFAULT_SENDER") is None:
+        log.warning(line("mail-sender"))
+    if app.config.get("MAIL_SUPPRESS_SEND", app.testing):
+        log.warning(line("mail-suppressed"))

@@ -12,9 +12,15 @@ from rq import Queue, get_current_job
 from rq.job import Job
 
 from .alarms import RING, options, rounded
+from .errors import ApplicationError
+from .problems import line
 from .state import state_of
 from .store.redis import RedisStore
 from .telemetry.logs import log, make_visible
+from .telemetry.names import ERRORS
+
+#: Milliseconds after which an alarm whose application could not be loaded rings again.
+RETRY_MS = 30_000
 
 _loaded: Flask | None = None
 
@@ -27,18 +33,28 @@ def ring(namespace: str, sealed: str) -> None:
 
     :param namespace: the namespace whose store is to be asked.
     :param sealed: event and session this alarm was set for, as a token.
-    :raises RuntimeError: outside an RQ worker, or where the application can't be loaded.
+    :raises RuntimeError: outside an RQ worker.
     """
     job = get_current_job()
     if job is None or job.connection is None:
         raise RuntimeError("flask_streamend.jobs.ring runs in an RQ worker and nowhere else")
     due = job.meta.get("due")
-    look = RedisStore(job.connection, namespace).look(due)
+    store = RedisStore(job.connection, namespace)
+    look = store.look(due)
     if look.ready == 0 and not look.waiting:
         log.debug("A stale alarm rang: nothing is due")
         return
-    app = application()
     make_visible()
+    try:
+        app = application()
+    except ApplicationError as error:
+        # What is due stays due. A worker that is set up right may hear the next alarm.
+        log.error("%s (%s)", error, error.__cause__)
+        store.add({ERRORS.field("queue"): 1})
+        store.note_problem("worker-app", True)
+        _set_again(job, due or 0, RETRY_MS)
+        return
+    store.note_problem("worker-app", False)
     with app.app_context():
         state = state_of(app)
         if state.sealer.unseal(sealed) is None:
@@ -62,7 +78,7 @@ def _set_again(job: Job, due: int, wait: int) -> None:
 def application() -> Flask:
     """Return the application: the running one, else FLASK_APP's, else by Flask's own rule.
 
-    :raises RuntimeError: where it can't be loaded, with the cure.
+    :raises ApplicationError: where it can't be loaded, with the cure.
     """
     if current_app:
         return current_app._get_current_object()  # type: ignore[attr-defined,no-any-return]
@@ -72,7 +88,7 @@ def application() -> Flask:
 def preload() -> None:
     """Load the application now, for every job of this process and of those it forks.
 
-    :raises RuntimeError: where it can't be loaded, with the cure.
+    :raises ApplicationError: where it can't be loaded, with the cure.
     """
     global _loaded
     _loaded = _load()
@@ -84,8 +100,4 @@ def _load() -> Flask:
     try:
         return ScriptInfo(app_import_path=os.environ.get("FLASK_APP")).load_app()
     except (NoAppException, ImportError, SystemExit) as error:
-        raise RuntimeError(
-            "worker-app: the worker could not load the application. Start it where the application"
-            " can be imported, with FLASK_APP naming it; an rq worker reads neither .env nor"
-            " .flaskenv"
-        ) from error
+        raise ApplicationError(line("worker-app")) from error

@@ -30,6 +30,7 @@ class Keeper:
         self._fail = fail
         self._condition = threading.Condition()
         self._wake_at = 0.0
+        self._stopped = False
         self._thread: threading.Thread | None = None
 
     def add(self, task: Task) -> None:
@@ -38,17 +39,23 @@ class Keeper:
 
     @property
     def started(self) -> bool:
-        """Return whether the thread was started."""
-        return self._thread is not None
+        """Return whether the thread was started, or is not to be."""
+        return self._stopped or self._thread is not None
 
     def start(self) -> None:
         """Start the thread, if it does not run yet."""
         with self._condition:
-            if self._thread is None:
+            if self._thread is None and not self._stopped:
                 self._thread = threading.Thread(
                     target=self._run, name="flask_streamend.keeper", daemon=True
                 )
                 self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread after what it does now; one that never started won't."""
+        with self._condition:
+            self._stopped = True
+            self._condition.notify()
 
     def wake(self, within: float) -> None:
         """Have the tasks called within this many seconds."""
@@ -59,14 +66,14 @@ class Keeper:
                 self._condition.notify()
 
     def _run(self) -> None:
-        while True:
+        while not self._stopped:
             with self._condition:
                 self._wake_at = float("inf")
             waits = [wait for task in self._tasks if (wait := self._call(task)) is not None]
             at = time.monotonic() + min([LONGEST, *waits])
             with self._condition:
                 self._wake_at = min(self._wake_at, at)
-                while (left := self._wake_at - time.monotonic()) > 0:
+                while not self._stopped and (left := self._wake_at - time.monotonic()) > 0:
                     self._condition.wait(left)
 
     def _call(self, task: Task) -> float | None:

@@ -56,6 +56,8 @@ class AppState:
     alarms: Alarms
     deliverer: Deliverer
     admitting: threading.Lock = field(default_factory=threading.Lock)
+    #: Codes of problems that were seen once and stay: of the server, of the settings.
+    problems: dict[str, float] = field(default_factory=dict)
     # A process's own; made anew in a child process.
     keeper: Keeper = field(init=False)
     endings: Endings = field(init=False)

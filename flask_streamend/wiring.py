@@ -17,6 +17,7 @@ from .errors import ConfigurationError
 from .keeper import Keeper
 from .loading import Loading
 from .notices.deliverer import Deliverer
+from .notices.mail import MailChannel
 from .observing import Observers
 from .presence import Presence
 from .sealing import Sealer, keys_for
@@ -36,9 +37,17 @@ if TYPE_CHECKING:
     from .store.base import Store
 
 
-def build(app: Flask, settings: Settings, extension: StreamEnd) -> AppState:
+def build(
+    app: Flask,
+    settings: Settings,
+    extension: StreamEnd,
+    memory: MemoryStore | None = None,
+    channel: MailChannel | None = None,
+) -> AppState:
     """Return an application's parts; nothing is connected and nothing runs yet.
 
+    :param memory: the store to use under ``memory://``; None: a new one.
+    :param channel: what to send by; None: e-mail.
     :raises ConfigurationError: where there is no key to seal with.
     """
     keys = _keys(app, settings)
@@ -48,7 +57,7 @@ def build(app: Flask, settings: Settings, extension: StreamEnd) -> AppState:
     store: Store
     glance: Store
     if settings.in_memory:
-        store = glance = MemoryStore()
+        store = glance = memory or MemoryStore()
     else:
         redis = connect(settings.redis_url)
         glance_redis = connect(settings.redis_url, GLANCE_TIMEOUT, connections=4)
@@ -78,7 +87,9 @@ def build(app: Flask, settings: Settings, extension: StreamEnd) -> AppState:
         loading=loading,
         timer=timer,
         alarms=alarms,
-        deliverer=Deliverer(settings, store, alarms, loading, observers),
+        deliverer=Deliverer(
+            settings, store, alarms, loading, observers, channel or MailChannel(settings)
+        ),
     )
     if local is not None:
         local.connect(lambda: _deliver(app, state))

@@ -49,13 +49,14 @@ class Deliverer:
         alarms: Alarms,
         loading: Loading,
         observers: Observers,
+        channel: MailChannel,
     ) -> None:
         self._settings = settings
         self._store = store
         self._alarms = alarms
         self._loading = loading
         self._observers = observers
-        self._channel = MailChannel(settings)
+        self._channel = channel
         self._owner = secrets.token_hex(8)
 
     def keep_connection(self) -> None:
@@ -89,7 +90,13 @@ class Deliverer:
         if event is None:
             self._skip(delivery, channel, "no_event" if found.asked else "no_loader")
             return
-        host = mask_address(event.host_email or "")
+        if event.preferences is not None and event.preferences.muted:
+            self._skip(delivery, channel, "muted")
+            return
+        if not event.host_email:
+            self._skip(delivery, channel, "no_address")
+            return
+        host = mask_address(event.host_email)
         log.info(
             "Event end notification scheduled for host %s for event %s",
             host,

@@ -93,7 +93,7 @@ class MailChannel:
         mail = _mail()
         if mail.suppress:
             raise Skip("suppressed")
-        message = self._message(notice, mail)
+        message = self.message(notice)
         try:
             self._connected(mail).send(message)
         except Exception:
@@ -113,7 +113,13 @@ class MailChannel:
             self._connection = self._stack.enter_context(connection)
         return self._connection
 
-    def _message(self, notice: Notice, mail: Any) -> Message:
+    def message(self, notice: Notice) -> Message:
+        """Return the mail of a notice.
+
+        :raises Skip: where the host has no address.
+        :raises PermanentError: where sender or address can't be used.
+        """
+        mail = _mail()
         event = notice.event
         if not event.host_email:
             raise Skip("no_address")

@@ -210,6 +210,7 @@ class Totals:
     :param overdue: ends and deliveries due over 5 s ago and not accepted.
     :param dead: dead letters.
     :param counters: every counter's value by its field.
+    :param problems: problem codes that workers met, each with when, in seconds since the epoch.
     :param busiest: the events with most viewers and their numbers, busiest first.
     """
 
@@ -220,6 +221,7 @@ class Totals:
     overdue: int
     dead: int
     counters: Mapping[str, int]
+    problems: Mapping[str, float]
     busiest: tuple[tuple[str, int], ...]
 
 
@@ -294,6 +296,9 @@ class Store(Protocol):
 
     def totals(self, busiest: int) -> Totals:
         """Return the system's figures, with up to ``busiest`` events by name."""
+
+    def note_problem(self, code: str, there: bool) -> None:
+        """Note that a problem is there, or that it is gone, for the health page of any process."""
 
     def add(self, counts: Mapping[str, int]) -> None:
         """Add to counters."""

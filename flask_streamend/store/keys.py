@@ -27,6 +27,7 @@ class Keys:
     owed          zset    delivery -> when its event ended; until it is settled
     closed        zset    delivery -> when it was settled
     stats         hash    counter field -> value; ``clients`` -> the sum of viewers
+    problems      hash    problem code -> when a worker met it; until one gets by it
     ringing       string  there while one process has been asked to ring
     ============  ======  ==========================================================
     """
@@ -48,6 +49,7 @@ class Keys:
         self.owed = self.key("owed")
         self.closed = self.key("closed")
         self.stats = self.key("stats")
+        self.problems = self.key("problems")
 
     def key(self, name: str) -> str:
         """Return the full name of a key."""

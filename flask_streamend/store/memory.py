@@ -48,6 +48,7 @@ class MemoryStore(MemoryLedger):
         self._sessions: dict[str, Session] = {}
         self._due: dict[str, int] = {}
         self._over: dict[tuple[str, str, Change], int] = {}
+        self._problems: dict[str, float] = {}
         self._ringing = 0
 
     def _apply(
@@ -223,6 +224,13 @@ class MemoryStore(MemoryLedger):
             names = list(self._sessions)
         yield from names
 
+    def note_problem(self, code: str, there: bool) -> None:
+        with self._lock:
+            if there:
+                self._problems.setdefault(code, self._now() / 1000)
+            else:
+                self._problems.pop(code, None)
+
     def totals(self, busiest: int) -> Totals:
         with self._lock:
             now = self._now()
@@ -237,5 +245,6 @@ class MemoryStore(MemoryLedger):
                 overdue=overdue,
                 dead=sum(entry.state == "dead" for entry in self._ledger.values()),
                 counters=dict(self._stats),
+                problems=dict(self._problems),
                 busiest=tuple(ranked[::-1][:busiest]),
             )

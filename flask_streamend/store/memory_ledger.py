@@ -118,6 +118,8 @@ class MemoryLedger:
                 entry.state, entry.settled, entry.next_at = outcome.value, now, None
             if outcome is not Outcome.POSTPONED:
                 self._stats[f"notifications|{channel}|{outcome.value}"] += 1
+            if outcome is Outcome.SKIPPED:
+                self._stats[f"skips|{error}"] += 1
             if outcome is Outcome.SENT:
                 if entry.unknown:
                     self._stats[f"notifications|{channel}|repeated"] += 1

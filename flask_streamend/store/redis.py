@@ -197,8 +197,8 @@ class RedisStore:
 
     def totals(self, busiest: int) -> Totals:
         k = self.keys
-        now, events, ending, overdue, flat, top = self._run(
-            "totals", [k.clients, k.due, k.owed, k.stats], busiest, OVERDUE_MS
+        now, events, ending, overdue, flat, top, met = self._run(
+            "totals", [k.clients, k.due, k.owed, k.stats, k.problems], busiest, OVERDUE_MS
         )
         counters = {text(f): int(v) for f, v in zip(flat[::2], flat[1::2], strict=True)}
         return Totals(
@@ -209,8 +209,16 @@ class RedisStore:
             overdue=int(overdue),
             dead=counters.pop("dead", 0),
             counters=counters,
+            problems={text(c): float(at) for c, at in zip(met[::2], met[1::2], strict=True)},
             busiest=tuple((text(e), int(n)) for e, n in zip(top[::2], top[1::2], strict=True)),
         )
+
+    def note_problem(self, code: str, there: bool) -> None:
+        with answering():
+            if there:
+                self.redis.hsetnx(self.keys.problems, code, cast(Any, self.redis.time())[0])
+            else:
+                self.redis.hdel(self.keys.problems, code)
 
     def add(self, counts: Mapping[str, int]) -> None:
         with answering():

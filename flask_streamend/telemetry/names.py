@@ -20,6 +20,7 @@ REFUSAL_REASONS = (
     *("bad_event_id", "viewer", "token", "origin"),
     *("no_such_event", "limit", "draining"),
 )
+SKIP_REASONS = ("no_loader", "no_event", "no_address", "muted", "suppressed")
 STAGES = ("store", "event_loader", "queue", "channel", "hook", "websocket")
 
 
@@ -59,6 +60,7 @@ NOTIFICATIONS = Counter(
     "Notices by channel and how an attempt at them went.",
     (("channel", CHANNELS), ("status", STATUSES)),
 )
+SKIPS = Counter("skips", "Ends whose host was not told, by why.", (("reason", SKIP_REASONS),))
 ERRORS = Counter("errors", "Failures by the stage they happened in.", (("stage", STAGES),))
 REFUSALS = Counter(
     "refusals", "Viewers who were not let in, by why.", (("reason", REFUSAL_REASONS),)
@@ -67,7 +69,7 @@ GRACE_PERIODS = Counter(
     "grace_periods", "Grace periods by how they ended.", (("result", ("ended", "resumed")),)
 )
 
-COUNTERS = (NOTIFICATIONS, ERRORS, REFUSALS, GRACE_PERIODS)
+COUNTERS = (NOTIFICATIONS, SKIPS, ERRORS, REFUSALS, GRACE_PERIODS)
 
 LATENCY = Counter(
     "notification_latency", "Seconds from an event's end to its notice being accepted.",

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Flask
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Blueprint, Flask, request
 
 from .. import websocket
+from ..capacity import look
 from ..errors import ConfigurationError
+from ..problems import line
 from ..state import KEY, AppState
 from ..telemetry.collector import StoreCollector
-from ..telemetry.logs import make_visible
+from ..telemetry.logs import log, make_visible
 from .api import register as register_api
 from .health import Health, register_health
 from .metrics import add_metrics
@@ -46,6 +52,19 @@ def add_pages(app: Flask, state: AppState) -> None:
     add_metrics(app, settings.metrics_path, collector, state.extension.metrics)
 
 
+def look_at_server(state: AppState, environ: Mapping[str, Any]) -> None:
+    """Log how many viewers this process has room for, and note what its server can't do."""
+    capacity = look(environ)
+    found = [capacity.problem] if capacity.problem else []
+    if state.settings.in_memory and environ.get("wsgi.multiprocess"):
+        found.append("memory-multiprocess")
+    for code in found:
+        state.problems[code] = time.time()
+        log.error(line(code))
+    if not capacity.problem:
+        log.info("This process has %s", capacity)
+
+
 def check_free(app: Flask, path: str, key: str) -> None:
     """Check that no rule answers a path yet: of two, the first registered would win silently.
 
@@ -69,6 +88,7 @@ def _start_with_first_request(app: Flask, state: AppState) -> None:
         if not state.keeper.started:
             make_visible()
             state.keeper.start()
+            look_at_server(state, request.environ)
 
     # First of all, so that a request which another hook answers starts it too.
     app.before_request_funcs.setdefault(None, []).insert(0, start)

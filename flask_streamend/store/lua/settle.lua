@@ -2,7 +2,7 @@
 --
 -- KEYS  1 open   2 owed   3 ledger   4 closed   5 stats
 -- ARGV  1 delivery   2 owner   3 channel   4 outcome: sent, skipped, dead, failed or postponed
---       5 error   6 ms until the next try   7 ms a closed record is kept   8 closed records kept
+--       5 error, or why it was skipped   6 ms until the next try   7 ms a closed record is kept   8 closed records kept
 --       9 bounds of the latency histogram in ms, separated by spaces
 -- returns ms since the event was due; -1 where the delivery is no longer the caller's
 --- include clock
@@ -41,6 +41,7 @@ if outcome == 'sent' then
   count('notification_latency|' .. channel .. '|count', 1)
   count('notification_latency|' .. channel .. '|sum', late)
 end
+if outcome == 'skipped' then count('skips|' .. ARGV[5], 1) end
 if outcome == 'dead' then count('dead', 1) end
 redis.call('HSET', KEYS[3], id, cjson.encode(record))
 

@@ -1,0 +1,29 @@
+"""The one vocabulary of problem codes: for refusals, the health page, logs and documentation.
+
+Each code is a heading of docs/troubleshooting.md. Each sentence names the cure.
+"""
+
+from __future__ import annotations
+
+CURES = {
+    "redis-away": "Redis does not answer; start it, and leave the web processes running: they hold"
+    " what is owed.",
+    "no-worker": "No RQ worker reads the queue {queue!r}; start one: flask streamend worker, or"
+    " rq worker --url URL {queue}.",
+    "memory-multiprocess": "memory:// counts in one process and the server runs several; set"
+    " STREAMEND_REDIS_URL, or run one process.",
+    "sync-worker": "gunicorn's sync worker can't hold a socket; start it with -k gevent, or with"
+    " -k gthread --threads N.",
+    "server-unsupported": "This server can't hold a WebSocket for flask-sock; supported are"
+    " gunicorn with gevent or gthread workers, and the development server.",
+    "worker-app": "The worker could not load the application. Start it where the application can"
+    " be imported, with FLASK_APP naming it; an rq worker reads neither .env nor .flaskenv.",
+    "frontend-url": "FRONTEND_URL is not set: the notice's button leads to http://localhost:8081.",
+    "mail-sender": "MAIL_DEFAULT_SENDER is not set: no notice can be sent.",
+    "mail-suppressed": "Flask-Mail sends nothing under TESTING or MAIL_SUPPRESS_SEND.",
+}
+
+
+def line(code: str, **values: object) -> str:
+    """Return a problem as one line of a log: its code and its cure."""
+    return f"{code}: {CURES[code].format(**values)}"
