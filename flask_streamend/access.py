@@ -52,6 +52,9 @@ class Refusal:
         return response
 
 
+DRAINING = Refusal(503, "draining", "draining", "This process stops; another one lets you in.")
+
+
 class Refusals:
     """Counts refusals, and logs each code once a minute at the most."""
 

@@ -50,7 +50,7 @@ def look(environ: Mapping[str, Any]) -> Capacity:
     if "werkzeug.socket" in environ:
         return Capacity("development server", None, "", files)
     if "gunicorn.socket" in environ:
-        worker = _gunicorn_worker()
+        worker = gunicorn_worker()
         kind = type(worker).__module__.rpartition(".")[2].lstrip("g") if worker else ""
         if kind == "event":
             connections = int(worker.cfg.worker_connections)
@@ -66,10 +66,11 @@ def look(environ: Mapping[str, Any]) -> Capacity:
     return Capacity(name, None, "", files, "server-unsupported")
 
 
-def _gunicorn_worker() -> Any:
+def gunicorn_worker() -> Any:
     """Return gunicorn's worker object, or None.
 
-    It is in nobody's reach but the call stack's: one of its methods handles the request.
+    It is in nobody's reach but the call stack's: one of its methods loads the application, and
+    one handles the request.
     """
     frame: FrameType | None = sys._getframe()
     while frame is not None:

@@ -84,6 +84,7 @@ class StreamEnd:
         :raises ConfigurationError: where a setting can't be used, a route is taken, or the
             extension is registered already.
         """
+        from .drain import install
         from .web import add_pages
         from .wiring import build
 
@@ -95,6 +96,7 @@ class StreamEnd:
         settings = Settings.from_config(app.config)
         state = build(app, settings, self)
         add_pages(app, state)
+        install(state)
         _warn(app)
         app.extensions[KEY] = state
         self._apps.add(app)

@@ -22,6 +22,8 @@ from .telemetry.logs import log
 
 #: Seconds for which changes that are neither first nor last are gathered into one report.
 GATHER = 0.02
+#: Close code of the range for private use (RFC 6455, 7.4.2): the stream was stopped, don't return.
+STOPPED = 4000
 #: Seconds after which a report the store did not take is tried again.
 RETRY = 1.0
 
@@ -29,8 +31,8 @@ RETRY = 1.0
 class Viewer(Protocol):
     """Somebody who watches, as this process knows them."""
 
-    def stop(self) -> None:
-        """Let go of: the stream was stopped. Must not block."""
+    def stop(self, code: int) -> None:
+        """Let go of, with a close code. Must not block."""
 
     @property
     def listens(self) -> bool:
@@ -46,7 +48,7 @@ class Silent:
     __slots__ = ()
     listens = False
 
-    def stop(self) -> None:
+    def stop(self, code: int) -> None:
         """Do nothing: there is no socket to close."""
 
     def tell(self, clients: int) -> None:
@@ -80,6 +82,7 @@ class Presence:
         self._lock = threading.Lock()
         self._viewers: dict[str, set[Viewer]] = {}
         self._total = 0
+        self._most: dict[str, int] = {}
         self._sessions: dict[str, str] = {}
         self._delays: dict[str, int] = {}
         self._elsewhere: dict[str, int] = {}
@@ -101,6 +104,7 @@ class Presence:
             viewers = self._viewers.setdefault(event_id, set())
             viewers.add(viewer)
             self._total += 1
+            self._most[event_id] = max(len(viewers), self._most.get(event_id, 0))
             self._delays[event_id] = int(delay * 1000)
             urgent = len(viewers) == 1
             wake = self._note(event_id, urgent)
@@ -148,6 +152,20 @@ class Presence:
     def total(self) -> int:
         """Return how many viewers this process holds."""
         return self._total
+
+    def everybody(self) -> list[Viewer]:
+        """Return every viewer this process holds."""
+        with self._lock:
+            return [viewer for viewers in self._viewers.values() for viewer in viewers]
+
+    def goodbye(self) -> None:
+        """Report the last changes, and have the store forget this process.
+
+        :raises StoreError: where the store does not answer; it forgets when the lease lapses.
+        """
+        self.flush()
+        if self._known:
+            self._endings.reported(self._store.reap(self.holder, goodbye=True))
 
     def watchers(self, event_id: str) -> int:
         """Return an event's viewers: this process's exactly, the others' as last heard."""
@@ -209,17 +227,30 @@ class Presence:
             names = events | set(self._viewers) if full else events
             held = {event_id: self._held(event_id) for event_id in names}
         self._seq += 1
-        report = self._store.report(self.holder, self._seq, self._lease, held, full)
+        try:
+            report = self._store.report(self.holder, self._seq, self._lease, held, full)
+        except StoreError:
+            self._remember_most(held)
+            raise
         self.back_now()
         if report.known:
             self._known = True
             self._take_in(report, held)
+        else:
+            self._remember_most(held)
         return report
 
     def _held(self, event_id: str) -> Held:
         session = self._sessions.setdefault(event_id, secrets.token_hex(8))
         viewers = self._viewers.get(event_id, ())
-        return Held(len(viewers), session, self._delays.get(event_id, -1))
+        delay, most = self._delays.get(event_id, -1), self._most.pop(event_id, 0)
+        return Held(len(viewers), session, delay, most)
+
+    def _remember_most(self, held: dict[str, Held]) -> None:
+        """Take back what a report said of the time before it: it was not heard."""
+        with self._lock:
+            for event_id, one in held.items():
+                self._most[event_id] = max(one.most, self._most.get(event_id, 0))
 
     def _take_in(self, report: Report, held: dict[str, Held]) -> None:
         for row in report.events:
@@ -246,7 +277,7 @@ class Presence:
                 self._note(event_id, urgent=True)
         if change is Change.STOPPED:
             for viewer in viewers:
-                viewer.stop()
+                viewer.stop(STOPPED)
         else:
             self._wake(0.0)
 
@@ -267,7 +298,7 @@ class Presence:
     def _forget(self, events: set[str]) -> None:
         with self._lock:
             for event_id in events - self._changed - set(self._viewers):
-                for memory in (self._sessions, self._delays, self._elsewhere):
+                for memory in (self._sessions, self._delays, self._elsewhere, self._most):
                     memory.pop(event_id, None)
 
     def away_now(self, error: StoreError) -> None:

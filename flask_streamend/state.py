@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 KEY = "streamend"
 
 
-@dataclass
+@dataclass(eq=False)
 class AppState:
     """One application's parts, as :mod:`flask_streamend.wiring` puts them together.
 
@@ -55,6 +56,7 @@ class AppState:
     timer: Timer
     alarms: Alarms
     deliverer: Deliverer
+    draining: bool = False
     admitting: threading.Lock = field(default_factory=threading.Lock)
     #: Codes of problems that were seen once and stay: of the server, of the settings.
     problems: dict[str, float] = field(default_factory=dict)
@@ -76,6 +78,10 @@ class AppState:
         """Write the counts, if the store answers; what can't be written now is kept."""
         with suppress(StoreError):
             self.tally.flush()
+
+
+#: The states of this process's applications, for what happens to the process: a fork, a stop.
+living: weakref.WeakSet[AppState] = weakref.WeakSet()
 
 
 def state_of(app: Any) -> AppState:

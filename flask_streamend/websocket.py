@@ -18,14 +18,12 @@ from flask_sock import Sock
 from simple_websocket import ConnectionClosed
 from wsproto.events import Ping
 
-from .access import Refusal, bad_event_id, limit_reached, no_such_event, origin_refused
+from .access import DRAINING, Refusal, bad_event_id, limit_reached, no_such_event, origin_refused
 from .state import AppState, state_of
 from .telemetry.logs import log
 
 #: RFC 6455, 7.4.1: a silent viewer broke the rule that a ping is answered.
 POLICY_VIOLATION = 1008
-#: Of the range for private use (7.4.2): the stream was stopped, don't come back.
-STOPPED = 4000
 #: Seconds in which a reader thread that has met its socket's end is sure to be over.
 SETTLE = 0.05
 
@@ -46,9 +44,9 @@ class SocketViewer:
         self._code: int | None = None
         self._clients: int | None = None
 
-    def stop(self) -> None:
-        """Have the socket closed: the stream was stopped."""
-        self._code = STOPPED
+    def stop(self, code: int) -> None:
+        """Have the socket closed with a code."""
+        self._code = code
         self._wake()
 
     def tell(self, clients: int) -> None:
@@ -136,6 +134,8 @@ def _decide(state: AppState, event_id: str) -> Refusal | float:
     """Return why a viewer is not let in, else the event's grace period in seconds."""
     settings = state.settings
     refusal = bad_event_id(event_id) or origin_refused(request, settings)
+    if refusal is None and state.draining:
+        refusal = DRAINING
     if refusal is not None:
         return refusal
     found = state.loading.event(event_id)

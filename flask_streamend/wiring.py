@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-import weakref
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flask import Flask
 
@@ -22,7 +21,7 @@ from .observing import Observers
 from .presence import Presence
 from .sealing import Sealer, keys_for
 from .settings import Settings
-from .state import AppState
+from .state import AppState, living
 from .store.memory import MemoryStore
 from .store.redis import RedisStore
 from .store.scripts import GLANCE_TIMEOUT, connect
@@ -94,8 +93,7 @@ def build(
     if local is not None:
         local.connect(lambda: _deliver(app, state))
     renew(state)
-    # A child process has none of its parent's sockets and threads: it begins anew.
-    os.register_at_fork(after_in_child=_forked(weakref.ref(state)))
+    living.add(state)
     return state
 
 
@@ -126,10 +124,10 @@ def _deliver(app: Flask, state: AppState) -> None:
         state.deliverer.deliver_due()
 
 
-def _forked(reference: weakref.ref[AppState]) -> Any:
-    def after_in_child() -> None:
-        state = reference()
-        if state is not None:
-            renew(state)
+def _after_fork() -> None:
+    """Begin anew in a child process: it has none of its parent's sockets and threads."""
+    for state in list(living):
+        renew(state)
 
-    return after_in_child
+
+os.register_at_fork(after_in_child=_after_fork)

@@ -165,7 +165,9 @@ class Site:
         self.env = {"SITE_CONFIG": json.dumps(config), "FLASK_APP": "tests.apps.site", **env}
         command = [sys.executable, "-m", "gunicorn", "-b", f"127.0.0.1:{self.port}", *args]
         self.process = Process(
-            [*command, "tests.apps.site:create_app()"], folder / f"site-{self.port}.log", self.env
+            [*command, f"{self.env['FLASK_APP']}:create_app()"],
+            folder / f"site-{self.port}.log",
+            self.env,
         )
         eventually(lambda: self.get("/health/", quiet=True)[0], "the site answers")
 

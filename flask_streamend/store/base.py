@@ -56,11 +56,13 @@ class Held:
     :param count: viewers; 0 where the last one left.
     :param session: the session to begin if the event has none.
     :param delay: the event's grace period, in milliseconds.
+    :param most: the most at once since the last report: who came and went in between was there.
     """
 
     count: int
     session: str
     delay: int
+    most: int = 0
 
 
 @dataclass(frozen=True)

@@ -98,6 +98,9 @@ class MemoryStore(MemoryLedger):
                     row = self._apply(known.held, event, 0, h.session, h.delay)
                     rows.append(Reported(event, Change.STOPPED, row.session, row.clients, row.due))
                 else:
+                    if h.most > max(h.count, known.held.get(event, 0)):
+                        flash = self._apply(known.held, event, h.most, h.session, h.delay)
+                        rows += [flash] if flash.change is not Change.NONE else []
                     rows.append(self._apply(known.held, event, h.count, h.session, h.delay))
             return Report(self._after(), tuple(rows))
 

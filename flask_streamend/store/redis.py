@@ -50,7 +50,7 @@ class RedisStore:
     def report(
         self, holder: str, seq: int, lease: int, held: Mapping[str, Held], full: bool
     ) -> Report:
-        entries = {event: [h.count, h.session, h.delay] for event, h in held.items()}
+        entries = {event: [h.count, h.session, h.delay, h.most] for event, h in held.items()}
         known, now, *rows = self._run(
             "report",
             [*self._presence, self.keys.held(holder)],

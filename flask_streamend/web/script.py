@@ -7,8 +7,6 @@ from importlib.resources import files
 from flask import Blueprint, Response, request
 from werkzeug.wrappers import Response as BaseResponse
 
-from .._version import __version__
-
 #: Seconds a browser may keep it: a new version is seen within the hour.
 MAX_AGE = 3600
 
@@ -19,7 +17,7 @@ def register(blueprint: Blueprint) -> None:
 
     def script() -> BaseResponse:
         response = Response(body, mimetype="text/javascript")
-        response.set_etag(__version__)
+        response.add_etag()
         response.cache_control.public = True
         response.cache_control.max_age = MAX_AGE
         return response.make_conditional(request)

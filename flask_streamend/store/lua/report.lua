@@ -5,10 +5,12 @@
 --
 -- KEYS  1 holders  2 clients  3 sessions  4 due  5 stats  6 over  7 held:HOLDER
 -- ARGV  1 holder   2 seq   3 lease in ms   4 "1": the report is full
---       5 JSON {event: [count, session it knows or would begin, delay in ms], ...}
+--       5 JSON {event: [count, session it knows or would begin, delay in ms, most since the last
+--         report], ...}
 -- returns {"unknown", now}: a partial report of a holder that is not known; nothing was done
 --         {"old", now}: nothing was done
---         {"ok", now, {event, change, session, clients, due or ""}, ...}
+--         {"ok", now, {event, change, session, clients, due or ""}, ...}: of an event two rows
+--         where it began or resumed, and ended, since the last report
 --- include clock
 --- include apply
 local holder, seq, full = ARGV[1], tonumber(ARGV[2]), ARGV[4] == '1'
@@ -24,14 +26,14 @@ redis.call('HSET', KEYS[7], '#seq', seq)
 local held = cjson.decode(ARGV[5])
 if full then
   for _, event in ipairs(redis.call('HKEYS', KEYS[7])) do
-    if event ~= '#seq' and not held[event] then held[event] = {0, '', -1} end
+    if event ~= '#seq' and not held[event] then held[event] = {0, '', -1, 0} end
   end
 end
 
 local any_over = redis.call('EXISTS', KEYS[6]) == 1
 local reply = {'ok', after}
 for event, entry in pairs(held) do
-  local count, session, delay = tonumber(entry[1]), entry[2], tonumber(entry[3])
+  local count, session, delay, most = tonumber(entry[1]), entry[2], tonumber(entry[3]), tonumber(entry[4])
   local row
   if any_over and redis.call('ZSCORE', KEYS[6], event .. ' ' .. session .. ' stopped') then
     row = apply(KEYS[7], event, 0, session, delay)
@@ -39,6 +41,11 @@ for event, entry in pairs(held) do
   elseif any_over and redis.call('ZSCORE', KEYS[6], event .. ' ' .. session .. ' purged') then
     row = {event, 'purged', '', 0, ''}
   else
+    -- Viewers who came and went between two reports were there all the same.
+    if most > math.max(count, tonumber(redis.call('HGET', KEYS[7], event) or '0')) then
+      local flash = apply(KEYS[7], event, most, session, delay)
+      if flash[2] ~= 'none' then reply[#reply + 1] = flash end
+    end
     row = apply(KEYS[7], event, count, session, delay)
   end
   reply[#reply + 1] = row

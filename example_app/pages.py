@@ -1,0 +1,147 @@
+"""Show the site: the events, the watch page, the host's page, and signing in."""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+import time
+from typing import Any
+
+from flask import Blueprint, Response, abort, current_app, redirect, render_template, request
+from flask import session as browser
+from flask.typing import ResponseReturnValue
+
+from example_app import db, notices, streamend
+from example_app.music import scene_for
+
+blueprint = Blueprint("pages", __name__)
+
+LONGEST_NAME = 40
+EVENTS = (
+    "SELECT events.id, events.name, events.host_id, users.name AS host"
+    " FROM events JOIN users ON users.id = events.host_id"
+)
+
+
+@blueprint.before_app_request
+def give_visitors_a_name() -> None:
+    """Remember a visitor, so that two tabs of one browser are one person to the viewer loader."""
+    if request.endpoint in {"pages.index", "pages.watch"} and "visitor" not in browser:
+        browser["visitor"] = f"visitor-{secrets.token_hex(4)}"
+
+
+@blueprint.after_app_request
+def keep_to_ourselves(response: Response) -> Response:
+    """Forbid what no page of ours needs: foreign scripts, inline ones, being framed."""
+    policy = "default-src 'self'; frame-ancestors 'self'; base-uri 'none'; form-action 'self'"
+    response.headers.setdefault("Content-Security-Policy", policy)
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    return response
+
+
+@blueprint.get("/")
+def index() -> str:
+    """List the events and what each is doing."""
+    events = db.rows(f"{EVENTS} ORDER BY events.rowid")
+    return render_template(
+        "index.html",
+        events=[(event, status(event["id"]), scene_for(event["id"])) for event in events],
+    )
+
+
+@blueprint.get("/watch/<event_id>")
+def watch(event_id: str) -> str:
+    """Show the stream. The page's streamend.js opens the socket that makes its reader a viewer."""
+    event = event_or_404(event_id)
+    return render_template(
+        "watch.html",
+        event=event,
+        status=status(event_id),
+        scene=scene_for(event_id),
+        delay=current_app.config["STREAMEND_DELAY"],
+    )
+
+
+@blueprint.get("/events/<event_id>")
+def host(event_id: str) -> str:
+    """Show the host how the event is doing; the button in the mail leads here."""
+    event = event_or_404(event_id)
+    return render_template(
+        "host.html",
+        event=event,
+        status=status(event_id),
+        notices=notices.past(event_id),
+        attempts=notices.attempts(event_id),
+        delay=current_app.config["STREAMEND_DELAY"],
+    )
+
+
+@blueprint.get("/api/events")
+def api_events() -> ResponseReturnValue:
+    """Tell the pages how all events are doing."""
+    return {"events": [status(event["id"]) for event in db.rows("SELECT id FROM events")]}
+
+
+@blueprint.get("/api/events/<event_id>")
+def api_event(event_id: str) -> ResponseReturnValue:
+    """Tell the pages how one event is doing."""
+    event_or_404(event_id)
+    return {**status(event_id), "attempts": notices.attempts(event_id)}
+
+
+def status(event_id: str) -> dict[str, Any]:
+    """Ask the extension how the event is doing, and add the time that is left while it ends."""
+    now = streamend.event_status(event_id)
+    due_in = None if now.due_at is None else max(0.0, now.due_at - time.time())
+    on_air = None if now.started_at is None else max(0.0, time.time() - now.started_at)
+    return {
+        "id": event_id,
+        "state": now.state,
+        "clients": now.clients,
+        "peak": now.peak,
+        "due_at": now.due_at,
+        "due_in": due_in,
+        "on_air": on_air,
+    }
+
+
+def event_or_404(event_id: str) -> sqlite3.Row:
+    """Find the event with its host's name, or answer 404."""
+    event = db.row(f"{EVENTS} WHERE events.id = ?", event_id)
+    if event is None:
+        abort(404)
+    return event
+
+
+@blueprint.app_errorhandler(404)
+def not_found(error: Exception) -> ResponseReturnValue:
+    """Answer what is not there in the site's own clothes, or in JSON where JSON was asked for."""
+    if request.path.startswith(("/api/", "/stream/")):
+        return {"error": "not-found", "message": "There is no such thing here."}, 404
+    return render_template("missing.html"), 404
+
+
+@blueprint.get("/signin")
+def signin() -> str:
+    """Offer the hosts, and a name of one's own."""
+    return render_template("signin.html", hosts=db.rows("SELECT * FROM users ORDER BY name"))
+
+
+@blueprint.post("/signin")
+def signed_in() -> ResponseReturnValue:
+    """Believe whoever says who they are: this is a demo."""
+    user = db.row("SELECT id, name FROM users WHERE id = ?", request.form.get("user", ""))
+    name = user["name"] if user else " ".join(request.form.get("name", "").split())[:LONGEST_NAME]
+    if not name:
+        return redirect("/signin")
+    browser["name"] = name
+    browser["user_id"] = user["id"] if user else None
+    return redirect("/")
+
+
+@blueprint.post("/signout")
+def signed_out() -> ResponseReturnValue:
+    """Forget who they said they are."""
+    browser.pop("name", None)
+    browser.pop("user_id", None)
+    return redirect("/")

@@ -1,0 +1,72 @@
+"""A graceful stop: viewers are sent elsewhere at once, and the store is told goodbye.
+
+On SIGTERM to gunicorn no handler's ``finally`` runs before the process is gone (never under
+gthread, seldom under gevent), and viewers would be counted until the lease lapses. So the signal handlers of
+a gunicorn worker are chained: nothing else's, and in no other kind of process.
+"""
+
+from __future__ import annotations
+
+import _thread
+import signal
+import threading
+import time
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+from .capacity import gunicorn_worker
+from .errors import StoreError
+from .state import AppState
+from .telemetry.logs import log
+
+#: RFC 6455's registry: the service restarts, come back.
+SERVICE_RESTART = 1012
+#: Seconds for sockets to close before the store is told that nobody is left here.
+PATIENCE = 2.0
+
+_SIGNALS = (signal.SIGTERM, signal.SIGQUIT, signal.SIGINT)
+
+
+def install(state: AppState) -> None:
+    """Drain when this process is told to stop, if it is a gunicorn worker loading its application.
+
+    With ``--preload`` the application is loaded elsewhere: see :mod:`flask_streamend.gunicorn`.
+    """
+    if gunicorn_worker() is not None and threading.current_thread() is threading.main_thread():
+        chain(lambda: drain(state))
+
+
+def chain(act: Callable[[], None]) -> None:
+    """Have ``act`` begin on a stop signal, before what handled the signal until now."""
+    for number in _SIGNALS:
+        before = signal.getsignal(number)
+
+        def handle(got: int, frame: FrameType | None, before: Any = before) -> None:
+            # threading.Thread's start waits for the thread, which gevent can't do in a handler.
+            _thread.start_new_thread(act, ())
+            if callable(before):
+                before(got, frame)
+
+        signal.signal(number, handle)
+
+
+def drain(state: AppState) -> None:
+    """Let every viewer go with 1012, report that they left, and give up the lease. Once."""
+    if state.draining:
+        return
+    state.draining = True
+    state.keeper.stop()
+    presence = state.presence
+    viewers = presence.everybody()
+    for viewer in viewers:
+        viewer.stop(SERVICE_RESTART)
+    until = time.monotonic() + PATIENCE
+    while presence.total() and time.monotonic() < until:
+        time.sleep(0.005)
+    try:
+        presence.goodbye()
+        state.tally.flush()
+    except StoreError as error:
+        log.warning("The store could not be told goodbye; the lease will lapse: %s", error)
+    log.info("Draining: %d viewers were sent elsewhere", len(viewers))
