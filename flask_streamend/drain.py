@@ -1,8 +1,8 @@
 """A graceful stop: viewers are sent elsewhere at once, and the store is told goodbye.
 
 On SIGTERM to gunicorn no handler's ``finally`` runs before the process is gone (never under
-gthread, seldom under gevent), and viewers would be counted until the lease lapses. So the signal handlers of
-a gunicorn worker are chained: nothing else's, and in no other kind of process.
+gthread, seldom under gevent), and viewers would be counted until the lease lapses. So the
+handlers of a gunicorn worker are chained: nothing else's, and in no other kind of process.
 """
 
 from __future__ import annotations

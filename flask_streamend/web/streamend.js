@@ -28,6 +28,7 @@
 
   function addresses(id, options) {
     const page = new URL(options.url || `${prefix}/ws/${encodeURIComponent(id)}`, source.href);
+    page.searchParams.set("count", "1"); // tell me how many watch
     if (options.token) page.searchParams.set("token", options.token);
     page.protocol = page.protocol.replace("ws", "http");
     const socket = new URL(page.href);
