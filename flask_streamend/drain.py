@@ -8,6 +8,7 @@ handlers of a gunicorn worker are chained: nothing else's, and in no other kind 
 from __future__ import annotations
 
 import _thread
+import atexit
 import signal
 import threading
 import time
@@ -38,13 +39,27 @@ def install(state: AppState) -> None:
 
 
 def chain(act: Callable[[], None]) -> None:
-    """Have ``act`` begin on a stop signal, before what handled the signal until now."""
+    """Have ``act`` begin on a stop signal, before what handled the signal until now.
+
+    The process does not end before ``act`` has, nor waits for it longer than for a drain.
+    """
+    begun, done = threading.Event(), threading.Event()
+
+    def run() -> None:
+        try:
+            act()
+        finally:
+            done.set()
+
+    atexit.register(lambda: begun.is_set() and done.wait(2 * PATIENCE))
     for number in _SIGNALS:
         before = signal.getsignal(number)
 
         def handle(got: int, frame: FrameType | None, before: Any = before) -> None:
-            # threading.Thread's start waits for the thread, which gevent can't do in a handler.
-            _thread.start_new_thread(act, ())
+            if not begun.is_set():
+                begun.set()
+                # threading.Thread's start waits for the thread: gevent can't do that in a handler.
+                _thread.start_new_thread(run, ())
             if callable(before):
                 before(got, frame)
 

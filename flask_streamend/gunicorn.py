@@ -24,7 +24,7 @@ def post_worker_init(worker: Any) -> None:
     chain(_drain)
 
 
-def post_request(worker: Any, *_: Any) -> None:
+def post_request(worker: Any, _req: Any, _environ: Any, _resp: Any) -> None:
     """Drain when this request was the worker's last."""
     if not worker.alive:
         _drain()

@@ -1,6 +1,6 @@
-"""Asking the application: its event loader and its viewer loader.
+"""Asking the application for an event.
 
-Both are the application's code, so both may be slow or fail; neither may keep a viewer out by that,
+The loader is the application's code: it may be slow or fail, and by that neither keep a viewer out
 nor lose an end.
 """
 
@@ -23,8 +23,8 @@ ViewerLoader = Callable[[str], "str | None"]
 
 #: Seconds an event loader may take before a viewer is let in without its answer.
 TIMEOUT = 2.0
-#: Seconds for which "no such event" is remembered.
-REMEMBER_MISSING = 10.0
+#: Seconds for which an answer is remembered; a found event also while it has viewers here.
+REMEMBER = 10.0
 #: Answers remembered at the most; beyond it the oldest is asked for again.
 REMEMBERED = 10_000
 #: Loader calls that may hang at once, before viewers are let in without asking.
@@ -55,11 +55,22 @@ class Found:
 
 
 class Loading:
-    """The loaders of one application, with a bounded memory of their answers."""
+    """The event loader of one application, with a bounded memory of its answers.
 
-    def __init__(self, app: Flask, loader: Callable[[], EventLoader | None], tally: Tally) -> None:
+    :param loader: returns the loader, which may be set late.
+    :param holds: says whether an event has viewers in this process.
+    """
+
+    def __init__(
+        self,
+        app: Flask,
+        loader: Callable[[], EventLoader | None],
+        holds: Callable[[str], bool],
+        tally: Tally,
+    ) -> None:
         self._app = app
         self._loader = loader
+        self._holds = holds
         self._tally = tally
         self._lock = threading.Lock()
         self._known: OrderedDict[str, tuple[Found, float]] = OrderedDict()
@@ -68,21 +79,18 @@ class Loading:
     def event(self, event_id: str) -> Found:
         """Return what is known of an event, asking the loader where nothing is."""
         known = self._known.get(event_id)
-        if known is not None and (known[0].event is not None or known[1] > time.monotonic()):
-            return known[0]
+        if known is not None:
+            found, until = known
+            if until > time.monotonic() or (found.event is not None and self._holds(event_id)):
+                return found
         found = self.ask(event_id)
         if not found.failed and found.asked:
             with self._lock:
-                self._known[event_id] = (found, time.monotonic() + REMEMBER_MISSING)
+                self._known[event_id] = (found, time.monotonic() + REMEMBER)
                 self._known.move_to_end(event_id)
                 if len(self._known) > REMEMBERED:
                     self._known.popitem(last=False)
         return found
-
-    def forget(self, event_id: str) -> None:
-        """Drop what is remembered of an event: nobody watches it here any more."""
-        with self._lock:
-            self._known.pop(event_id, None)
 
     def ask(self, event_id: str) -> Found:
         """Ask the loader now, aside and in an application context of its own, for two seconds."""

@@ -149,6 +149,10 @@ class Presence:
         with self._lock:
             return {event_id: len(viewers) for event_id, viewers in self._viewers.items()}
 
+    def holds(self, event_id: str) -> bool:
+        """Return whether an event has viewers in this process."""
+        return event_id in self._viewers
+
     def total(self) -> int:
         """Return how many viewers this process holds."""
         return self._total

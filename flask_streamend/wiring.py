@@ -69,7 +69,11 @@ def build(
         alarms = local = LocalAlarms(timer, lambda: state.keeper.wake(0.0))
     else:
         alarms = RQAlarms(redis, settings.namespace, settings.queue, sealer, tally)
-    loading = Loading(app, lambda: extension.event_loader_function, tally)
+
+    def holds(event_id: str) -> bool:
+        return state.presence.holds(event_id)  # asked late: a fork gets a presence of its own
+
+    loading = Loading(app, lambda: extension.event_loader_function, holds, tally)
     observers = Observers(app, tally)
     state = AppState(
         extension=extension,

@@ -18,7 +18,7 @@ import flask_streamend
 USED: dict[str, tuple[object, set[str]]] = {
     "rq.Queue": (
         Queue,
-        {"count", "enqueue", "enqueue_in", "get_job_position", "key", "name"},
+        {"count", "enqueue", "enqueue_in", "get_job_position", "key"},
     ),
     "rq.queue.Queue": (Queue, set()),
     "rq.Worker": (
@@ -44,9 +44,8 @@ def imported() -> set[str]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "rq":
                 found |= {f"{node.module}.{name.name}" for name in node.names}
-            elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-                if node.value.id == "rq":
-                    found.add(f"rq.{node.attr}")
+            elif isinstance(node, ast.Attribute) and ast.unparse(node.value) == "rq":
+                found.add(f"rq.{node.attr}")
     return {name for name in found if not name.startswith("rq.exceptions.")}
 
 

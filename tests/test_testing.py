@@ -1,0 +1,124 @@
+"""What an application's own tests are given: time, viewers and mail in a test's hand."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from flask import Flask
+from simple_websocket import ConnectionClosed
+
+from flask_streamend import Event, StreamEnd
+from flask_streamend.testing import Refused, live
+
+from .servers import eventually
+
+
+@pytest.fixture
+def app() -> Flask:
+    """Return an application whose Redis is nowhere: nothing may ask for it."""
+    app = Flask(__name__)
+    app.config.update(
+        TESTING=True,
+        SECRET_KEY="tests",
+        MAIL_DEFAULT_SENDER="live@example.org",
+        STREAMEND_REDIS_URL="redis://127.0.0.1:1",
+        STREAMEND_MAX_CLIENTS_PER_EVENT=2,
+    )
+    streamend = StreamEnd(app)
+
+    @streamend.event_loader
+    def load_event(event_id: str) -> Event | None:
+        return None if event_id == "none" else Event(event_id, "Friday jam", "h1", "h@example.org")
+
+    app.add_url_rule("/stop", "stop", lambda: str(streamend.end_event("jam")))
+    app.add_url_rule("/seen", "seen", lambda: (streamend.seen("jam", "player", ttl=10), "")[1])
+    return app
+
+
+def test_the_notice_is_due_at_its_instant_and_not_before(app: Flask) -> None:
+    """The grace period passes in no time, and the notice comes at its end."""
+    with live(app) as stage:
+        with stage.viewer("jam"):
+            assert stage.clients("jam") == 1
+        stage.advance(29.9)
+        assert stage.notices == []
+        stage.advance(0.1)
+        (notice,) = stage.notices
+        assert (notice.event.name, notice.stopped) == ("Friday jam", False)
+        (mail,) = stage.mails
+        assert mail.subject == "Event Stream Ended - Friday jam"
+        assert mail.recipients == ["h@example.org"]
+        assert stage.status("jam").state == "idle"
+
+
+def test_a_return_moves_the_end(app: Flask) -> None:
+    """Who comes back within the grace cancels the end."""
+    with live(app) as stage:
+        with stage.viewer("jam"):
+            pass
+        stage.advance(29)
+        with stage.viewer("jam"):
+            stage.advance(100)
+            assert stage.notices == []
+        stage.advance(30)
+        assert len(stage.notices) == 1
+
+
+def test_a_socket_over_the_test_client_counts_and_hears(app: Flask) -> None:
+    """A socket opened over the test client is a viewer, and is told how many watch."""
+    with live(app) as stage:
+        with stage.socket("jam", query="count=1") as socket:
+            assert stage.clients("jam") == 1
+            assert json.loads(socket.receive(5)) == {"clients": 1}
+            page = app.test_client().get("/metrics").text
+            assert 'streamend_event_clients{event_id="jam"} 1.0' in page.splitlines()
+        assert stage.clients("jam") == 0
+        stage.advance(30)
+        assert len(stage.notices) == 1
+
+
+def test_a_refusal_is_an_answer(app: Flask) -> None:
+    """A socket that is not let in raises with the answer the browser would have got."""
+    with live(app) as stage:
+        with pytest.raises(Refused) as caught, stage.socket("none"):
+            pass
+        assert caught.value.response.status_code == 404
+        assert caught.value.response.get_json()["error"] == "no-such-event"
+        with stage.viewer("jam"), stage.viewer("jam"):
+            with pytest.raises(Refused) as caught, stage.socket("jam"):
+                pass
+            assert caught.value.response.status_code == 429
+
+
+def test_a_stopped_stream_lets_its_sockets_go(app: Flask) -> None:
+    """The host's stop closes the sockets with 4000, and the notice says so."""
+    with live(app) as stage:
+        with stage.socket("jam") as socket:
+            assert app.test_client().get("/stop").text == "True"
+            with pytest.raises(ConnectionClosed) as caught:
+                socket.receive(5)
+            assert caught.value.reason == 4000
+            eventually(lambda: not socket.connected, "the socket is closed")
+        stage.advance(0)
+        assert "The stream was stopped." in str(stage.mails[0].body)
+
+
+def test_a_player_that_only_fetches_goes_by_time(app: Flask) -> None:
+    """A viewer who is only seen is gone after its time, and the grace counts from then."""
+    with live(app) as stage:
+        app.test_client().get("/seen")
+        assert stage.clients("jam") == 1
+        stage.advance(39)
+        assert stage.notices == []
+        stage.advance(3)
+        assert len(stage.notices) == 1
+
+
+def test_the_stage_leaves_the_application_as_it_was(app: Flask) -> None:
+    """After the stage the application has its own parts again."""
+    state = app.extensions["streamend"]
+    before = dict(vars(state))
+    with live(app):
+        assert state.store is not before["store"]
+    assert dict(vars(state)) == before
