@@ -11,7 +11,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Protocol
 
 from .ending import Endings
@@ -179,10 +179,8 @@ class Presence:
     def tick(self) -> float | None:
         """Report what changed, if it is time; return the seconds until the next report is."""
         if self._flush_at is not None and self._flush_at <= time.monotonic():
-            try:
+            with suppress(StoreError):  # counted, logged and to be tried again: see flush
                 self.flush()
-            except StoreError:
-                self._flush_at = time.monotonic() + RETRY
         return None if self._flush_at is None else max(0.0, self._flush_at - time.monotonic())
 
     def flush(self) -> None:
@@ -202,6 +200,7 @@ class Presence:
             except StoreError as error:
                 with self._lock:
                     self._changed |= changed
+                    self._flush_at = time.monotonic() + RETRY
                 self.away_now(error)
                 raise
             self._forget(changed)

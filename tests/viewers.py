@@ -1,4 +1,4 @@
-"""A viewer made by hand, which can break every rule of RFC 6455."""
+"""A viewer made by hand, which can break every rule of RFC 6455, and how a site counts it."""
 
 from __future__ import annotations
 
@@ -7,10 +7,31 @@ import os
 import socket
 import struct
 from contextlib import suppress
+from typing import ClassVar
 
-from .servers import PATIENCE
+import pytest
+
+from .servers import PATIENCE, Site, eventually
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
+
+
+WORKERS = [
+    pytest.param(("-k", "gevent"), id="gevent"),
+    pytest.param(("-k", "gthread", "--threads", "50"), id="gthread"),
+]
+both_workers = pytest.mark.parametrize("worker", WORKERS)
+Worker = tuple[str, ...]
+
+
+def count(site: Site) -> float | None:
+    """Return the viewers of all events, as the metrics page has them."""
+    return site.metric("streamend_clients")
+
+
+def wait_for(site: Site, viewers: int) -> None:
+    """Wait until this many viewers are counted."""
+    eventually(lambda: count(site) == viewers, f"{viewers} viewers are counted")
 
 
 class RawViewer:
@@ -20,8 +41,11 @@ class RawViewer:
     :param event_id: the event to watch.
     """
 
+    opened: ClassVar[list[RawViewer]] = []
+
     def __init__(self, port: int, event_id: str) -> None:
         self.sock = socket.create_connection(("127.0.0.1", port), PATIENCE)
+        self.opened.append(self)
         key = base64.b64encode(os.urandom(16)).decode()
         self.sock.sendall(
             f"GET /ws/{event_id} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\n"
@@ -65,6 +89,12 @@ class RawViewer:
     def close(self) -> None:
         """Hang up without a word."""
         self.sock.close()
+
+    @classmethod
+    def close_all(cls) -> None:
+        """Hang up for every viewer that a test left, as a failed one does."""
+        while cls.opened:
+            cls.opened.pop().close()
 
     def reset(self) -> None:
         """Have the connection reset, as where a machine lost its state."""

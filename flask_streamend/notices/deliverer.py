@@ -22,7 +22,9 @@ from .mail import MailChannel, event_url, message_id, sender_of
 
 #: Ends claimed, and deliveries leased, at a time.
 BATCH = 100
-#: Milliseconds a delivery stays leased: longer than an SMTP exchange may take by its time-outs.
+#: Milliseconds a delivery that was taken waits for its turn, before another worker may take it.
+TURN_MS = 15_000
+#: Milliseconds it stays leased while it is sent: longer than an exchange may take by its time-outs.
 LEASE_MS = 120_000
 #: Seconds after which a deliverer hands over to the next alarm: well below the job's time-out.
 BUDGET = 120.0
@@ -75,7 +77,7 @@ class Deliverer:
                 self._alarms.disarm([end.session for end in ended])
                 for end in ended:
                     self._observers.now(signals.event_ended, **_what(end))
-                taken = self._store.take(self._owner, LEASE_MS, BATCH)
+                taken = self._store.take(self._owner, TURN_MS, BATCH)
                 if not taken:
                     break
                 for delivery in taken:
