@@ -60,6 +60,14 @@ def options(job_id: str, due: int) -> dict[str, Any]:
     }
 
 
+def other_id(job_id: str) -> str:
+    """Return the second of a session's two ids: for an alarm set while the first one's job runs.
+
+    RQ deletes a job that is done, and what was set under its id meanwhile with it.
+    """
+    return job_id.removesuffix("-again") if job_id.endswith("-again") else f"{job_id}-again"
+
+
 def rounded(wait: int) -> timedelta:
     """Return a wait in milliseconds up to the next whole second.
 
@@ -88,9 +96,10 @@ class RQAlarms:
     @_alarm
     def arm(self, event_id: str, session: str, due: int, wait: int) -> None:
         sealed = self._sealer.seal(event_id, session)
-        self._queue.enqueue_in(
-            rounded(wait), RING, self._namespace, sealed, **options(self.job_id(session), due)
-        )
+        job_id, current = self.job_id(session), get_current_job()
+        if current is not None and current.id == job_id:
+            job_id = other_id(job_id)
+        self._queue.enqueue_in(rounded(wait), RING, self._namespace, sealed, **options(job_id, due))
 
     @_alarm
     def ring(self, event_id: str, session: str, due: int) -> None:
@@ -111,6 +120,7 @@ class RQAlarms:
         # The job that is running now is RQ's to clean up.
         current = get_current_job()
         ids = {self.job_id(session) for session in sessions}
+        ids |= {other_id(job_id) for job_id in ids}
         ids.discard(current.id if current else "")
         if not ids:
             return

@@ -63,17 +63,22 @@ def name(value: Any) -> str:
 
 
 def http_url(value: Any) -> str:
-    """an http:// or https:// address"""
+    """an http:// or https:// address without query"""
     parts = urlsplit(str(value))
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
         raise ValueError
     return str(value).rstrip("/")
 
 
 def redis_url(value: Any) -> str:
     """redis://, rediss://, unix:// or memory:// with what follows"""
-    if urlsplit(str(value)).scheme not in ("redis", "rediss", "unix", "memory"):
+    scheme = urlsplit(str(value)).scheme
+    if scheme not in ("redis", "rediss", "unix", "memory"):
         raise ValueError
+    if scheme != "memory":
+        from redis.connection import parse_url
+
+        parse_url(str(value))
     return str(value)
 
 

@@ -11,7 +11,7 @@ from flask import Flask, current_app
 from rq import Queue, get_current_job
 from rq.job import Job
 
-from .alarms import RING, options, rounded
+from .alarms import RING, options, other_id, rounded
 from .errors import ApplicationError
 from .problems import line
 from .state import state_of
@@ -49,7 +49,7 @@ def ring(namespace: str, sealed: str) -> None:
         app = application()
     except ApplicationError as error:
         # What is due stays due. A worker that is set up right may hear the next alarm.
-        log.error("%s (%s)", error, error.__cause__)
+        log.error("%s (%s: %s)", error, type(error.__cause__).__name__, error.__cause__)
         store.add({ERRORS.field("queue"): 1})
         store.note_problem("worker-app", True)
         _set_again(job, due or 0, RETRY_MS)
@@ -60,19 +60,19 @@ def ring(namespace: str, sealed: str) -> None:
         if state.sealer.unseal(sealed) is None:
             # It rings all the same: it says only that somebody should look.
             state.tally.error("queue")
-        if look.ready:
-            state.deliverer.deliver_due()
-        elif due is not None:
-            _set_again(job, due, due - look.now)
-        state.flush()
+        try:
+            if look.ready:
+                state.deliverer.deliver_due()
+            elif due is not None:
+                _set_again(job, due, due - look.now)
+        finally:
+            state.flush()
 
 
 def _set_again(job: Job, due: int, wait: int) -> None:
     """Set an alarm that rang too early for the rest of its time."""
-    # Another id: RQ deletes this one when the job is done.
-    job_id = f"{job.id.removesuffix('-again')}-again"
     queue = Queue(job.origin, connection=job.connection)
-    queue.enqueue_in(rounded(wait), RING, *job.args, **options(job_id, due))
+    queue.enqueue_in(rounded(wait), RING, *job.args, **options(other_id(job.id), due))
 
 
 def application() -> Flask:
@@ -95,9 +95,9 @@ def preload() -> None:
 
 
 def _load() -> Flask:
-    from flask.cli import NoAppException, ScriptInfo
+    from flask.cli import ScriptInfo
 
     try:
         return ScriptInfo(app_import_path=os.environ.get("FLASK_APP")).load_app()
-    except (NoAppException, ImportError, SystemExit) as error:
+    except (Exception, SystemExit) as error:
         raise ApplicationError(line("worker-app")) from error

@@ -191,15 +191,18 @@ class Settings:
 def _checked(key: str, value: Any, check: checks.Check) -> Any:
     try:
         return check(value)
-    except (TypeError, ValueError, KeyError) as error:
+    except (TypeError, ValueError, KeyError, OverflowError) as error:
         shown = "a value that is not shown here" if key in SECRETS else repr(value)
         expected = check.__doc__ or "a path, or None"
-        raise ConfigurationError(f"{key} is {shown}: expected {expected}") from error
+        # A secret must not show in the chained error either.
+        cause = None if key in SECRETS else error
+        raise ConfigurationError(f"{key} is {shown}: expected {expected}") from cause
 
 
 def _redis_from_parts(config: Mapping[str, Any], environ: Mapping[str, str]) -> str | None:
     def look_up(key: str) -> Any:
-        return config.get(key) or environ.get(key) or None
+        value = config.get(key)
+        return (environ.get(key) or None) if value in (None, "") else value
 
     url = look_up("REDIS_URL")
     if url is not None:

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
 import time
 from collections import deque
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext, suppress
 from typing import Any
 
-from flask import Blueprint, Response, current_app, g, jsonify, request
+from flask import Blueprint, Flask, Response, current_app, g, jsonify, request
 from flask_sock import Sock
 from simple_websocket import ConnectionClosed
-from wsproto.events import Ping
+from wsproto.events import BytesMessage, Ping, TextMessage
 
 from .access import DRAINING, Refusal, bad_event_id, limit_reached, no_such_event, origin_refused
-from .state import AppState, state_of
+from .state import KEY, AppState, state_of
 from .telemetry.logs import log
 
 #: RFC 6455, 7.4.1: a silent viewer broke the rule that a ping is answered.
@@ -28,6 +30,7 @@ POLICY_VIOLATION = 1008
 SETTLE = 0.05
 
 RULE = "/ws/<path:event_id>"
+ENDPOINT = "socket"
 
 
 class SocketViewer:
@@ -58,15 +61,13 @@ class SocketViewer:
         if self._ws is not None:
             self._ws.event.set()
 
-    def hold(self, ws: Any, interval: float, max_message: int) -> None:
+    def hold(self, ws: Any, interval: float) -> None:
         """Wait for the socket's end, with a ping each interval; a silent viewer is let go.
 
         simple-websocket's reader thread ends exactly when the connection does, in every way it can;
         waiting for that rather than in ``receive()`` also avoids its race after an over-long
         message, and pinging from here saves its selector, a file descriptor a viewer.
         """
-        ws.input_buffer = deque(maxlen=0)
-        ws.max_message_size = max_message
         _bound_writes(ws.sock, 2 * interval)
         self._ws = ws
         ping_at = time.monotonic() + interval
@@ -93,14 +94,17 @@ class SocketViewer:
                     return
 
 
-def register(blueprint: Blueprint) -> None:
-    """Add the viewer's routes to a blueprint of their own."""
+def register(app: Flask, prefix: str | None) -> None:
+    """Add the viewer's routes to an application."""
+    blueprint = Blueprint(f"{KEY}_sockets", __name__)
     sock = Sock()
     blueprint.before_request(_admit)
     blueprint.teardown_request(_dismiss)
-    sock.route(RULE, bp=blueprint, endpoint="socket")(_watch)
+    sock.route(RULE, bp=blueprint, endpoint=ENDPOINT)(_watch)
     # Browsers hide why a handshake failed; the client asks by a plain GET and gets the same answer.
     blueprint.add_url_rule(RULE, "plain", _plain, methods=["GET"])
+    app.register_blueprint(blueprint, url_prefix=prefix)
+    app.config.setdefault("SOCK_SERVER_OPTIONS", {}).setdefault("thread_class", Reader)
 
 
 def _admit() -> Response | None:
@@ -178,12 +182,47 @@ def _plain(event_id: str) -> Response:
     return response
 
 
+class Reader(threading.Thread):
+    """simple-websocket's reader, made ready before its first byte, and fair to everybody else.
+
+    Under gevent a socket that always has something to read never yields: one viewer's flood would
+    stop the whole worker, and keep away even the code that bounds what is read. It is given to
+    simple-websocket as ``thread_class``, and changes nothing for an application's own sockets.
+    """
+
+    def __init__(self, target: Callable[[], None]) -> None:
+        if request.endpoint is not None and request.endpoint == f"{request.blueprint}.{ENDPOINT}":
+            _prepare(target.__self__, state_of(current_app).settings.max_message_bytes)  # type: ignore[attr-defined]
+        super().__init__(target=target)
+
+
+def _prepare(ws: Any, limit: int) -> None:
+    """Drop what is read, bound a message in bytes, and yield before each reading."""
+    ws.input_buffer = deque(maxlen=0)
+    ws.max_message_size = limit
+    receive, events = ws.ws.receive_data, ws.ws.events
+
+    def fairly(data: bytes) -> None:
+        time.sleep(0)
+        receive(data)
+
+    def as_bytes() -> Iterator[Any]:
+        # simple-websocket would hold a text's characters to the limit.
+        for event in events():
+            if isinstance(event, TextMessage):
+                data = event.data.encode()
+                yield BytesMessage(data, event.frame_finished, event.message_finished)
+            else:
+                yield event
+
+    ws.ws.receive_data, ws.ws.events = fairly, as_bytes
+
+
 def _watch(ws: Any, event_id: str) -> None:
     """Hold the socket until it is gone, whoever ended it and however."""
     state = state_of(current_app)
-    settings = state.settings
     try:
-        g.streamend_viewer.hold(ws, settings.ping_interval, settings.max_message_bytes)
+        g.streamend_viewer.hold(ws, state.settings.ping_interval)
     except (ConnectionClosed, OSError):
         pass
     except Exception:  # noqa: BLE001 - logged with its trace; the viewer must be let go

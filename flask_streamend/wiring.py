@@ -131,6 +131,7 @@ def _deliver(app: Flask, state: AppState) -> None:
 def _after_fork() -> None:
     """Begin anew in a child process: it has none of its parent's sockets and threads."""
     for state in list(living):
+        state.tally.renew()
         renew(state)
 
 

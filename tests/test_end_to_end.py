@@ -10,6 +10,7 @@ from redis import Redis
 from simple_websocket import ConnectionError as HandshakeError
 
 from flask_streamend.store.redis import RedisStore
+from flask_streamend.store.scripts import text
 
 from .conftest import StartSite, StartWorker
 from .servers import Mailbox, Site, eventually
@@ -95,7 +96,7 @@ def test_a_finished_end_leaves_no_key_but_its_record(
     eventually(lambda: not redis.keys("rq:executions:*"), "the job's executions are gone")
     for registry in ("scheduled", "finished", "failed", "wip"):
         assert redis.zcard(f"rq:{registry}:default") == 0
-    names = {key.decode().rpartition(":")[2] for key in redis.keys("streamend:*")}
+    names = {text(key).rpartition(":")[2] for key in redis.keys("streamend:*")}
     assert {"clients", "sessions", "due", "open", "owed"}.isdisjoint(names)
     store = RedisStore(redis, "streamend")
     (record,) = [json.loads(value) for value in redis.hvals(store.keys.ledger)]

@@ -32,7 +32,12 @@ def app() -> Flask:
         return None if event_id == "none" else Event(event_id, "Friday jam", "h1", "h@example.org")
 
     app.add_url_rule("/stop", "stop", lambda: str(streamend.end_event("jam")))
-    app.add_url_rule("/seen", "seen", lambda: (streamend.seen("jam", "player", ttl=10), "")[1])
+
+    @app.get("/seen")
+    def seen() -> str:
+        streamend.seen("jam", "player", ttl=10)
+        return "seen"
+
     return app
 
 

@@ -170,6 +170,8 @@ class Deliverer:
             self._alarms.arm(
                 delivery.event_id, delivery.session, delivery.due + late + retry, retry
             )
+        elif delivery.attempts:
+            self._alarms.disarm([delivery.session])
 
     def _backoff(self, attempts: int) -> int:
         """Return the milliseconds until the next try: doubling, with jitter of a quarter."""

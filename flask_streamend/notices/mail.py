@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-import time
 from contextlib import ExitStack
+from email.charset import QP, Charset
+from email.mime.text import MIMEText
 from email.utils import parseaddr
 from types import TracebackType
 from typing import Any
@@ -18,10 +19,7 @@ from ..errors import PermanentError
 from ..event import Notice
 from ..settings import Settings
 from .base import Skip
-from .smtp import SMTPConnection
-
-#: Seconds after which a connection that was kept is asked whether it is still there.
-FRESH = 1.0
+from .smtp import SMTPConnection, ascii_domain
 
 TITLE = "Event Stream Completed"
 SUBTITLE = "Your event stream has ended"
@@ -38,13 +36,29 @@ def message_id(event_id: str, session: str, sender: str) -> str:
     The same end always gets the same one (RFC 5322, 3.6.4), so that a repeat is recognisable.
     """
     digest = hashlib.sha256(f"{event_id}\n{session}".encode()).hexdigest()[:32]
-    domain = parseaddr(sender)[1].rpartition("@")[2] or "localhost"
+    domain = ascii_domain(parseaddr(sender)[1].rpartition("@")[2]) or "localhost"
     return f"<streamend.{digest}@{domain}>"
 
 
 def event_url(frontend_url: str, event_id: str) -> str:
     """Return the host's page of an event."""
     return f"{frontend_url}/events/{quote(event_id, safe='.:@~-_')}"
+
+
+#: RFC 5321, 4.5.3.1.6: a server may refuse a line of over 1,000 bytes, its end included.
+LONGEST_LINE = 998
+
+
+class AsciiMessage(Message):
+    """Flask-Mail's message in lines of ASCII: its own may have 8 bit, and lines of any length."""
+
+    def _mimetext(self, text: str | None, subtype: str = "plain") -> MIMEText:
+        lines = (text or "").splitlines()
+        if all(line.isascii() and len(line) <= LONGEST_LINE for line in lines):
+            return super()._mimetext(text, subtype)
+        charset = Charset("utf-8")
+        charset.body_encoding = QP
+        return MIMEText(text or "", subtype, charset)  # type: ignore[arg-type]
 
 
 class MailChannel:
@@ -60,7 +74,6 @@ class MailChannel:
         self._connection: SMTPConnection | None = None
         self._stack = ExitStack()
         self._keep = False
-        self._used = 0.0
 
     def __enter__(self) -> MailChannel:
         return self
@@ -102,12 +115,6 @@ class MailChannel:
             raise
 
     def _connected(self, mail: Any) -> SMTPConnection:
-        now = time.monotonic()
-        kept = self._connection is not None and now - self._used > FRESH
-        # The server may have closed it meanwhile; better to know before a message is on it.
-        if kept and self._connection is not None and not self._connection.alive():
-            self.close()
-        self._used = now
         if self._connection is None:
             connection = SMTPConnection(mail, self._settings)
             self._connection = self._stack.enter_context(connection)
@@ -134,7 +141,7 @@ class MailChannel:
             "button": BUTTON,
             "url": notice.url,
         }
-        message = Message(
+        message = AsciiMessage(
             # One line, whatever the name holds: a line break here would begin another header.
             subject=f"Event Stream Ended - {one_line(event.name)}",
             recipients=[event.host_email],

@@ -9,21 +9,32 @@ from __future__ import annotations
 import smtplib
 import socket
 import ssl
+import time
 from contextlib import suppress
 from functools import lru_cache
 from types import TracebackType
 from typing import Any
 
-from flask_mail import Connection, Message
+from flask import current_app
+from flask_mail import Connection, Message, email_dispatched, sanitize_address, sanitize_addresses
 
 from ..errors import PermanentError
 from ..settings import Settings
+from ..telemetry.logs import log
 
 
 @lru_cache(maxsize=1)
 def _local_name() -> str:
     """Return this host's name for EHLO; asked once, since it may go out to the DNS."""
-    return socket.getfqdn()
+    return ascii_domain(socket.getfqdn()) or "localhost"
+
+
+def ascii_domain(name: str) -> str:
+    """Return a domain as it goes over the wire; empty where it can't be written so."""
+    try:
+        return name if name.isascii() else name.encode("idna").decode("ascii")
+    except UnicodeError:
+        return ""
 
 
 class SMTPConnection(Connection):
@@ -60,13 +71,6 @@ class SMTPConnection(Connection):
             raise
         return host
 
-    def alive(self) -> bool:
-        """Return whether the server still answers on this connection."""
-        try:
-            return self.host is not None and self.host.noop()[0] == 250
-        except (smtplib.SMTPException, OSError):
-            return False
-
     def _context(self) -> ssl.SSLContext:
         context = ssl.create_default_context()
         if self._ca:
@@ -81,14 +85,46 @@ class SMTPConnection(Connection):
 
         :raises PermanentError: where the server refused message or recipient for good (5xx).
         """
+        if message.date is None:
+            message.date = time.time()
+        host = self._ready()
         try:
-            super().send(message, envelope_from)
+            # Not Flask-Mail's own send: what it does after this may raise, and would mail twice.
+            host.sendmail(
+                sanitize_address(envelope_from or message.sender),
+                sanitize_addresses(message.send_to),
+                message.as_bytes(),
+                message.mail_options,
+                message.rcpt_options,
+            )
         except smtplib.SMTPRecipientsRefused as error:
             # Its own text prints the address; the server's answer may too, and is masked later.
             code, answer = next(iter(error.recipients.values()))
             _raise(code, answer, error)
         except smtplib.SMTPResponseException as error:
             _raise(error.smtp_code, error.smtp_error, error)
+        self.num_emails += 1
+        try:
+            email_dispatched.send(current_app._get_current_object(), message=message)  # type: ignore[attr-defined]
+        except Exception:  # noqa: BLE001 - the application's code; the message is the server's now
+            log.exception("A receiver of Flask-Mail's email_dispatched failed")
+
+    def _ready(self) -> smtplib.SMTP | smtplib.SMTP_SSL:
+        """Connect anew where the server hung up since the last message, or has had its fill."""
+        full = self.mail.max_emails and self.num_emails >= self.mail.max_emails
+        if self.host is not None and self.num_emails and (full or not self._alive(self.host)):
+            self.__exit__(None, None, None)
+        if self.host is None:
+            self.host = self.configure_host()
+            self.num_emails = 0
+        return self.host
+
+    @staticmethod
+    def _alive(host: smtplib.SMTP | smtplib.SMTP_SSL) -> bool:
+        try:
+            return bool(host.noop()[0] == 250)
+        except (smtplib.SMTPException, OSError):
+            return False
 
     def __exit__(
         self,

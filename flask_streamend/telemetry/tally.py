@@ -18,6 +18,10 @@ class Tally:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self.renew()
+
+    def renew(self) -> None:
+        """Begin anew in a child process: what is counted here is its parent's to write."""
         self._lock = threading.Lock()
         self._counts: Bag[str] = Bag()
 

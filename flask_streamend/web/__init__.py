@@ -30,9 +30,7 @@ def add_pages(app: Flask, state: AppState) -> None:
     prefix = settings.url_prefix or None
     _start_with_first_request(app, state)
 
-    sockets = Blueprint(f"{KEY}_sockets", __name__)
-    websocket.register(sockets)
-    app.register_blueprint(sockets, url_prefix=prefix)
+    websocket.register(app, prefix)
 
     pages = Blueprint(KEY, "flask_streamend", template_folder="templates")
     register_api(pages, state)

@@ -1,0 +1,278 @@
+"""The alarm as RQ keeps and runs it."""
+
+from __future__ import annotations
+
+import re
+import signal
+from collections.abc import Iterator
+from contextlib import nullcontext
+
+import pytest
+from flask import Flask
+from redis import Redis
+from rq import Queue, SimpleWorker
+from rq.job import Job
+from rq.registry import FailedJobRegistry, ScheduledJobRegistry
+
+from flask_streamend import jobs
+from flask_streamend.alarms import RING, RQAlarms
+from flask_streamend.sealing import Sealer, keys_for
+from flask_streamend.store.base import Reported
+
+from .apps.local import NO_REDIS, make_app, state
+from .apps.store import Web, texts
+from .servers import Mailbox, eventually
+
+HOUR = 3_600_000
+
+
+@pytest.fixture
+def app(redis_url: str, mailbox: Mailbox) -> Flask:
+    """Return an application with a store and a mail server."""
+    return make_app(redis_url, MAIL_PORT=mailbox.port)
+
+
+@pytest.fixture
+def alarms(app: Flask) -> RQAlarms:
+    """Return that application's alarms."""
+    alarms = state(app).alarms
+    assert isinstance(alarms, RQAlarms)
+    return alarms
+
+
+@pytest.fixture(autouse=True)
+def signals() -> Iterator[None]:
+    """Put back the handlers that an RQ worker in this process sets."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)
+    before = {number: signal.getsignal(number) for number in numbers}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def work(redis: Redis, app: Flask | None = None) -> None:
+    """Run what is queued now with RQ's own worker, within an application's context if given."""
+    worker = SimpleWorker([Queue("default", connection=redis)], connection=redis)
+    with app.app_context() if app else nullcontext():
+        worker.work(burst=True, logging_level="WARNING")
+
+
+def ending(app: Flask, event: str, delay: int = 0) -> Reported:
+    """Have somebody watch an event and leave; return how it stands."""
+    web = Web(state(app).store, f"of-{event}", delay)
+    web.set(event, 1)
+    return web.set(event, 0)
+
+
+def ring_now(app: Flask, event: str = "jam", delay: int = 0) -> Reported:
+    """Have an event end after a delay, and its alarm in the queue at once."""
+    report = ending(app, event, delay)
+    assert report.due is not None
+    state(app).alarms.ring(event, report.session, report.due)
+    if not delay:
+        eventually(lambda: state(app).store.look(None).ready, "the event is due")
+    return report
+
+
+def scheduled(redis: Redis) -> list[Job]:
+    """Return the jobs that RQ's scheduler will find, which means: with id and content."""
+    ids = ScheduledJobRegistry("default", connection=redis).get_job_ids()
+    return [job for job in Job.fetch_many(ids, connection=redis) if job is not None]
+
+
+def failures(redis: Redis) -> list[str]:
+    """Return why jobs failed."""
+    ids = FailedJobRegistry("default", connection=redis).get_job_ids()
+    found = []
+    for job in Job.fetch_many(ids, connection=redis):
+        result = job.latest_result() if job else None
+        assert result is not None
+        found.append(str(result.exc_string))
+    return found
+
+
+def test_the_job_is_a_wire_format(alarms: RQAlarms, redis: Redis, app: Flask) -> None:
+    """Function, arguments and meta never change: jobs of older versions lie in queues."""
+    alarms.arm("jam", "5e55", 1_700_000_000_123, 60_000)
+    (job,) = scheduled(redis)
+    assert RING == job.func_name == "flask_streamend.jobs.ring"
+    namespace, sealed = job.args
+    assert (namespace, job.kwargs, job.meta) == ("streamend", {}, {"due": 1_700_000_000_123})
+    assert state(app).sealer.unseal(sealed) == ("jam", "5e55")
+    assert (job.id, job.origin, job.result_ttl) == ("streamend-5e55", "default", 0)
+    assert job.func is jobs.ring
+
+
+def test_a_job_of_the_first_version_still_rings(app: Flask, redis: Redis, mailbox: Mailbox) -> None:
+    """A job enqueued by hand, as version 0.1.0 wrote it, has the host told."""
+    report = ending(app, "jam")
+    eventually(lambda: state(app).store.look(None).ready, "the event is due")
+    (key,) = keys_for((), "tests")
+    sealed = Sealer((key,)).seal("jam", report.session)
+    queue = Queue("default", connection=redis)
+    queue.enqueue("flask_streamend.jobs.ring", "streamend", sealed, meta={"due": report.due})
+    work(redis, app)
+    assert mailbox.wait(1)[0].message["To"] == "host@example.org"
+    assert failures(redis) == []
+
+
+@pytest.mark.parametrize("namespace", ["streamend", "shop:live.eu-1", "a_b", "...:::"])
+def test_job_ids_are_in_rq_s_alphabet(namespace: str) -> None:
+    """Whatever the namespace holds, a job's id is of letters, digits, ``_`` and ``-``."""
+    alarms = state(make_app(NO_REDIS, STREAMEND_NAMESPACE=namespace)).alarms
+    assert isinstance(alarms, RQAlarms)
+    assert re.fullmatch(r"[A-Za-z0-9_-]+", alarms.job_id("5e55"))
+    assert alarms.job_id("5e55") != alarms.job_id("5e56")
+
+
+def test_a_job_shows_no_event(alarms: RQAlarms, redis: Redis) -> None:
+    """Nothing RQ keeps of a job, key or value, holds the event's id in the clear."""
+    alarms.arm("secret-gig", "5e55", 1_700_000_000_123, 60_000)
+    alarms.ring("secret-gig", "5e56", 1_700_000_000_123)
+    names = redis.keys("*")
+    assert len(scheduled(redis)) == 1
+    assert len(names) >= 4
+    everything = b"".join(redis.dump(name) or b"" for name in names)
+    assert "secret-gig" not in "".join(texts(names))
+    assert b"secret-gig" not in everything
+    jobs_found = [job.to_dict() for job in scheduled(redis)]
+    assert "secret-gig" not in repr(jobs_found)
+
+
+def test_an_alarm_has_the_host_told(app: Flask, redis: Redis, mailbox: Mailbox) -> None:
+    """A ring for what is due sends the mail and leaves no job behind."""
+    ring_now(app)
+    work(redis, app)
+    assert mailbox.wait(1)[0].message["Subject"] == "Event Stream Ended - The jam"
+    assert not [key for key in texts(redis.keys("rq:*")) if ":job:" in key or ":results:" in key]
+    counters = state(app).store.totals(0).counters
+    assert counters["notifications|email|sent"] == 1
+
+
+def test_one_alarm_rings_for_all_that_is_due(app: Flask, redis: Redis, mailbox: Mailbox) -> None:
+    """One ring tells every end that is due, and removes the alarms of the ends it took."""
+    for event in ("gig", "set"):
+        report = ending(app, event)
+        assert report.due is not None
+        state(app).alarms.arm(event, report.session, report.due, HOUR)
+    assert len(scheduled(redis)) == 2
+    ring_now(app)
+    work(redis, app)
+    subjects = sorted(mail.message["Subject"] for mail in mailbox.wait(3))
+    assert subjects == [f"Event Stream Ended - The {name}" for name in ("gig", "jam", "set")]
+    assert scheduled(redis) == []
+
+
+def test_a_job_that_cannot_be_unsealed_is_counted_and_rings(
+    app: Flask, redis: Redis, mailbox: Mailbox
+) -> None:
+    """A job of another key is only an alarm: it is counted, and the host is told all the same."""
+    report = ending(app, "jam")
+    eventually(lambda: state(app).store.look(None).ready, "the event is due")
+    foreign = state(make_app(NO_REDIS, SECRET_KEY="other")).sealer.seal("jam", report.session)
+    queue = Queue("default", connection=redis)
+    queue.enqueue(RING, "streamend", foreign, meta={"due": report.due})
+    work(redis, app)
+    assert len(mailbox.wait(1)) == 1
+    assert state(app).store.totals(0).counters["errors|queue"] == 1
+    assert failures(redis) == []
+
+
+def test_a_stale_alarm_does_not_load_the_application(
+    app: Flask, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A ring with nothing due and nothing waiting is over before the application is needed."""
+    monkeypatch.setenv("FLASK_APP", "tests.apps.broken")
+    report = ending(app, "jam", HOUR)
+    assert report.due is not None
+    Web(state(app).store, "another", HOUR).set("jam", 1)
+    state(app).alarms.ring("jam", report.session, report.due)
+    work(redis)
+    assert failures(redis) == []
+    assert not redis.keys("rq:job:*")
+
+
+@pytest.mark.parametrize(
+    "flask_app", ["tests.apps.nowhere", "tests.apps.store", "tests.apps.broken"]
+)
+def test_an_application_that_cannot_be_loaded_is_a_line_with_the_cure(
+    app: Flask,
+    redis: Redis,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    flask_app: str,
+) -> None:
+    """No module, no application in it, or an error at its import: one line, a count, an alarm."""
+    monkeypatch.setenv("FLASK_APP", flask_app)
+    ring_now(app)
+    work(redis)
+    (why,) = [message for message in caplog.messages if "worker-app" in message]
+    assert "FLASK_APP" in why
+    assert failures(redis) == []
+    assert state(app).store.totals(0).counters["errors|queue"] == 1
+    assert state(app).store.status(["jam"])[0].state == "ending"
+    assert len(scheduled(redis)) == 1
+
+
+def test_a_ring_too_early_is_set_again(app: Flask, redis: Redis, mailbox: Mailbox) -> None:
+    """Before its instant an alarm tells nobody, and is set again for no earlier than that."""
+    report = ring_now(app, delay=HOUR)
+    assert report.due is not None
+    work(redis, app)
+    (job,) = scheduled(redis)
+    assert (job.func_name, job.meta) == (RING, {"due": report.due})
+    assert state(app).sealer.unseal(job.args[1]) == ("jam", report.session)
+    registry = ScheduledJobRegistry("default", connection=redis)
+    assert registry.get_scheduled_time(job).timestamp() >= report.due // 1000
+    assert mailbox.mails() == []
+
+
+def test_a_ring_too_early_twice_is_set_again_twice(app: Flask, redis: Redis) -> None:
+    """An alarm set again by one worker may be too early by another's clock too."""
+    report = ring_now(app, delay=HOUR)
+    for _ in range(3):
+        work(redis, app)
+        (job,) = scheduled(redis)
+        assert job.meta == {"due": report.due}
+        ScheduledJobRegistry("default", connection=redis).remove(job)
+        Queue("default", connection=redis).enqueue_job(job)
+    assert failures(redis) == []
+
+
+def test_a_failed_notice_has_an_alarm_for_its_retry(app: Flask, redis: Redis) -> None:
+    """After an attempt that failed, RQ holds an alarm for the next one."""
+    app.config["MAIL_PORT"] = 1
+    ring_now(app)
+    work(redis, app)
+    assert state(app).store.totals(0).counters["notifications|email|failed"] == 1
+    (job,) = scheduled(redis)
+    assert (job.func_name, job.args[0]) == (RING, "streamend")
+
+
+def test_a_notice_whose_loader_failed_has_an_alarm_too(app: Flask, redis: Redis) -> None:
+    """Where the event loader raised, the notice waits, with an alarm for the next try."""
+
+    def fail(event_id: str) -> None:
+        raise LookupError(event_id)
+
+    state(app).extension.event_loader(fail)
+    ring_now(app)
+    work(redis, app)
+    counters = state(app).store.totals(0).counters
+    assert counters["errors|event_loader"] == 1
+    assert not [key for key in counters if key.startswith("notifications")]
+    assert len(scheduled(redis)) == 1
+
+
+def test_an_alarm_that_cannot_be_set_is_counted() -> None:
+    """Without Redis setting or removing an alarm raises nothing and is counted."""
+    parts = state(make_app(NO_REDIS))
+    parts.alarms.arm("jam", "5e55", 0, 0)
+    parts.alarms.disarm(["5e55"])
+    assert parts.tally.pending() == {"errors|queue": 2}
+
+
+def test_ring_runs_in_a_worker_only() -> None:
+    """Called outside a job the function says where it belongs."""
+    with pytest.raises(RuntimeError, match="runs in an RQ worker"):
+        jobs.ring("streamend", "sealed")

@@ -1,0 +1,241 @@
+"""What a mail server answers, and what becomes of the notice."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask_mail import email_dispatched
+from redis import Redis
+
+from flask_streamend import Event, MailChannel, Notice, PermanentError
+from flask_streamend.store.redis import RedisStore
+
+from .apps.local import make_app, state
+from .apps.store import Web
+from .conftest import StartSite, StartWorker
+from .servers import PATIENCE, eventually
+from .smtp import END, Inbox, ScriptedServer, Server
+
+Start = Callable[..., Server]
+Script = Callable[..., ScriptedServer]
+NOTICE = Notice(
+    Event("jam", "The jam", "h1", "host@example.org"), "5e55", 1.7e9, "https://e.org", "<1@e.org>"
+)
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Return a function that starts a mail server."""
+    started: list[Server] = []
+
+    def run(inbox: Inbox | None = None) -> Server:
+        started.append(Server(inbox or Inbox()))
+        started[-1].start()
+        return started[-1]
+
+    yield run
+    for server in started:
+        server.stop()
+
+
+@pytest.fixture
+def script() -> Iterator[Script]:
+    """Return a function that starts a mail server that does as it is told."""
+    started: list[ScriptedServer] = []
+
+    def run(answers: dict[str, str] | None = None, hang_up: str = "") -> ScriptedServer:
+        started.append(ScriptedServer(answers, hang_up))
+        return started[-1]
+
+    yield run
+    for server in started:
+        server.stop()
+
+
+def send(app: Flask, notice: Notice = NOTICE) -> None:
+    """Send one notice."""
+    with app.app_context(), MailChannel(state(app).settings) as channel:
+        channel.send(notice)
+
+
+def deliver(app: Flask, *events: str) -> dict[str, dict[str, Any]]:
+    """Have events end and deliver what is due; return their records in the ledger."""
+    parts = state(app)
+    Web(parts.store, "a").visit(*events)
+    eventually(lambda: parts.store.look(None).ready == len(events), "the events are due")
+    with app.app_context():
+        parts.deliverer.deliver_due()
+        parts.flush()
+    store = parts.store
+    assert isinstance(store, RedisStore)
+    packed = store.redis.hvals(store.keys.ledger)
+    return {record["event"]: record for record in map(json.loads, packed)}
+
+
+def counts(app: Flask) -> dict[str, int]:
+    """Return the notices counted, by status."""
+    found = state(app).store.totals(0).counters
+    start = "notifications|email|"
+    return {key.removeprefix(start): n for key, n in found.items() if key.startswith(start)}
+
+
+@pytest.mark.parametrize("step", ["CONNECT", "EHLO", "MAIL", "RCPT", "DATA", END])
+def test_a_silent_server_is_not_waited_for(script: Script, step: str) -> None:
+    """A server that accepts the connection and then says nothing, at any step, fails the send."""
+    server = script({step: "", "HELO": ""})
+    app = make_app(MAIL_PORT=server.port, STREAMEND_MAIL_TIMEOUT=0.2)
+    with ThreadPoolExecutor(1) as aside:
+        error = aside.submit(send, app).exception(PATIENCE)
+    assert isinstance(error, OSError)
+    assert server.steps[-1] == step or step in ("CONNECT", "EHLO")
+
+
+def test_no_server_fails_the_send() -> None:
+    """A port where nothing listens is a failure that may go better next time."""
+    with pytest.raises(ConnectionRefusedError):
+        send(make_app(MAIL_PORT=1))
+
+
+def test_a_server_that_drops_after_its_yes_has_taken_the_mail(
+    script: Script, redis_url: str
+) -> None:
+    """After 250 to DATA the notice is sent, whatever becomes of the connection, and only once."""
+    server = script(hang_up=END)
+    app = make_app(redis_url, MAIL_PORT=server.port)
+    assert deliver(app, "jam")["jam"]["state"] == "sent"
+    assert counts(app) == {"sent": 1}
+    assert server.mails == 1
+
+
+def test_a_server_that_drops_is_not_mailed_twice_for_a_limit(
+    script: Script, redis_url: str
+) -> None:
+    """MAIL_MAX_EMAILS ends a connection after the answer: what fails then is no failure."""
+    server = script(hang_up=END)
+    app = make_app(redis_url, MAIL_PORT=server.port, MAIL_MAX_EMAILS=1)
+    assert deliver(app, "jam")["jam"]["state"] == "sent"
+    assert counts(app) == {"sent": 1}
+
+
+def test_a_server_that_drops_after_each_mail_gets_the_next_too(
+    script: Script, redis_url: str
+) -> None:
+    """A connection that was closed between two notices is opened again for the second."""
+    server = script(hang_up=END)
+    app = make_app(redis_url, MAIL_PORT=server.port)
+    records = deliver(app, "jam", "gig", "set")
+    assert [record["state"] for record in records.values()] == ["sent"] * 3
+    assert counts(app) == {"sent": 3}
+    assert server.mails == 3
+
+
+def test_a_receiver_of_flask_mail_s_signal_that_raises_is_no_failure(
+    start: Start, redis_url: str
+) -> None:
+    """What the application does after a mail was accepted can't have it sent again."""
+    server = start()
+    app = make_app(redis_url, MAIL_PORT=server.port)
+
+    def fail(sender: Flask, message: Any) -> None:
+        raise LookupError("of the application's own")
+
+    with email_dispatched.connected_to(fail, app):
+        assert deliver(app, "jam")["jam"]["state"] == "sent"
+    assert counts(app) == {"sent": 1}
+
+
+@pytest.mark.parametrize("step", ["MAIL", "RCPT", "DATA", END])
+@pytest.mark.parametrize("code", [421, 451, 452, 550, 552, 554])
+def test_the_answer_decides_whether_another_try_is_worth_it(
+    script: Script, step: str, code: int
+) -> None:
+    """A 5xx answer is for good, a 4xx one is not; the server's words are kept."""
+    server = script({step: f"{code} not now, says the server"})
+    app = make_app(MAIL_PORT=server.port)
+    expected = PermanentError if code >= 500 else OSError
+    with pytest.raises(expected, match=f"{code} .*says the server"):
+        send(app)
+    assert server.mails == 0
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome"),
+    [("550 no mailbox {}", "dead"), ("450 <{}> is busy, try later", "failed")],
+)
+def test_a_refused_address_is_masked_in_log_and_ledger(
+    start: Start,
+    redis: Redis,
+    redis_url: str,
+    caplog: pytest.LogCaptureFixture,
+    answer: str,
+    outcome: str,
+) -> None:
+    """A refusal is logged, kept and counted with its reason, and without the address."""
+    server = start(Inbox(refuse=answer.format))
+    app = make_app(redis_url, MAIL_PORT=server.port)
+    with caplog.at_level("DEBUG"):
+        record = deliver(app, "jam")["jam"]
+    assert record["state"] == {"dead": "dead", "failed": "retrying"}[outcome]
+    assert counts(app) == {outcome: 1}
+    assert state(app).store.totals(0).counters["errors|channel"] == 1
+    assert answer[:3] in record["error"]
+    assert "h***@example.org" in record["error"]
+    line = "Failed to send event end notification for event jam: "
+    assert [text for text in caplog.messages if text.startswith(line)]
+    ours = [record.getMessage() for record in caplog.records if record.name != "mail.log"]
+    assert "host@example.org" not in "".join(ours)
+    everything = b"".join(redis.dump(key) or b"" for key in redis.keys("*"))
+    assert b"host@example.org" not in everything
+    assert server.handler.raw == []
+
+
+def test_the_last_attempt_is_a_dead_letter(redis_url: str) -> None:
+    """After STREAMEND_MAX_ATTEMPTS failures a notice is a dead letter."""
+    app = make_app(redis_url, MAIL_PORT=1, STREAMEND_MAX_ATTEMPTS=1)
+    record = deliver(app, "jam")["jam"]
+    assert (record["state"], record["attempts"]) == ("dead", 1)
+    assert "ConnectionRefusedError" in record["error"]
+    assert state(app).store.totals(0).dead == 1
+
+
+@pytest.mark.parametrize("config", [{"TESTING": True}, {"MAIL_SUPPRESS_SEND": True}])
+def test_suppressed_mail_is_skipped_and_never_sent(
+    start: Start, redis_url: str, caplog: pytest.LogCaptureFixture, config: dict[str, bool]
+) -> None:
+    """Where Flask-Mail suppresses mail, the notice is recorded as skipped, with the reason."""
+    server = start()
+    app = make_app(redis_url, MAIL_PORT=server.port, **config)
+    record = deliver(app, "jam")["jam"]
+    assert (record["state"], record["error"]) == ("skipped", "suppressed")
+    assert counts(app) == {"skipped": 1}
+    assert "mail-suppressed: Flask-Mail sends nothing under TESTING" in caplog.text
+    assert server.handler.raw == []
+
+
+def test_a_host_without_an_address_is_skipped(start: Start, redis_url: str) -> None:
+    """An event whose host has no address is skipped and counted."""
+    app = make_app(redis_url, MAIL_PORT=start().port)
+    state(app).extension.event_loader(lambda event_id: Event(event_id, "n", "h", None))
+    record = deliver(app, "jam")["jam"]
+    assert (record["state"], record["error"]) == ("skipped", "no_address")
+
+
+def test_a_retry_comes_by_itself(
+    start: Start, start_site: StartSite, start_worker: StartWorker
+) -> None:
+    """After a failed attempt a plain ``rq worker --with-scheduler`` tries again, and once."""
+    refusals = ["451 try again"]
+    server = start(Inbox(refuse=lambda address: refusals.pop() if refusals else ""))
+    site = start_site(MAIL_PORT=server.port, STREAMEND_DELAY=0, STREAMEND_RETRY_BACKOFF=0.1)
+    start_worker(site, "--with-scheduler")
+    site.watch("jam").close()
+    eventually(lambda: server.handler.raw, "the mail came at the second attempt")
+    name = 'streamend_notifications_total{{channel="email",status="{}"}}'.format
+    eventually(lambda: site.metric(name("sent")) == 1, "it is counted as sent")
+    assert site.metric(name("failed")) == 1
+    assert len(server.handler.raw) == 1
