@@ -62,7 +62,9 @@ def look(environ: Mapping[str, Any]) -> Capacity:
         return Capacity("gunicorn", None, "", files)
     if str(environ.get("SERVER_SOFTWARE", "")).startswith("gevent"):
         return Capacity("gevent's pywsgi", None, "", files)
-    name = str(environ.get("SERVER_SOFTWARE") or "unknown server")
+    name = "uWSGI" if "uwsgi.version" in environ else str(environ.get("SERVER_SOFTWARE", ""))
+    if not name:
+        return Capacity("a server that does not say its name", None, "", files)
     return Capacity(name, None, "", files, "server-unsupported")
 
 

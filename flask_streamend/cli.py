@@ -42,7 +42,7 @@ def _checked(_context: click.Context, _parameter: click.Parameter, value: str | 
 
 
 def _line(status: EventStatus) -> str:
-    return f"{status.event_id:<32} {status.state:<7} {status.clients:>6} {status.peak:>6}"
+    return f"{status.event_id:<32} {status.state:<7} {status.clients:>7} {status.peak:>6}"
 
 
 @streamend.command()
@@ -58,7 +58,7 @@ def status(event: str | None, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([status.to_dict() for status in found], indent=2))
         return
-    click.echo(f"{'event':<32} {'state':<7} {'viewers':>6} {'peak':>5}")
+    click.echo(f"{'event':<32} {'state':<7} {'viewers':>7} {'peak':>6}")
     for one in sorted(found, key=lambda s: (-s.clients, s.event_id)):
         click.echo(_line(one))
 

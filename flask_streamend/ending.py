@@ -57,7 +57,8 @@ class Endings:
             extra={"event_id": event_id, "session": session, "delay": wait / 1000},
         )
         if self._timer is not None:
-            self._timer.set(session, wait / 1000, (event_id, session, due))
+            # Stores keep whole milliseconds: within the last one nothing would be due yet.
+            self._timer.set(session, (wait + 1) / 1000, (event_id, session, due))
         self._alarms.arm(event_id, session, due, wait)
 
     def _resumed(self, event_id: str, session: str) -> None:

@@ -251,6 +251,8 @@ class StreamEnd:
 
 def _warn(app: Flask) -> None:
     """Say once, at the start, what would make a notice useless or keep it from being sent."""
+    if "RQ_JOB_ID" in os.environ:
+        return  # a worker's fork: it was said when the worker, and the site, started
     quiet = app.debug or app.testing
     if not quiet and "FRONTEND_URL" not in app.config and not os.environ.get("FRONTEND_URL"):
         log.warning(line("frontend-url"))

@@ -12,14 +12,14 @@ from rq import Queue, get_current_job
 from rq.job import Job
 
 from .alarms import RING, options, other_id, rounded
-from .errors import ApplicationError
+from .errors import ApplicationError, StoreError
 from .problems import line
 from .state import state_of
 from .store.redis import RedisStore
 from .telemetry.logs import log, make_visible
 from .telemetry.names import ERRORS
 
-#: Milliseconds after which an alarm whose application could not be loaded rings again.
+#: Milliseconds after which an alarm that this worker could do nothing about rings again.
 RETRY_MS = 30_000
 
 _loaded: Flask | None = None
@@ -48,11 +48,7 @@ def ring(namespace: str, sealed: str) -> None:
     try:
         app = application()
     except ApplicationError as error:
-        # What is due stays due. A worker that is set up right may hear the next alarm.
-        log.error("%s (%s: %s)", error, type(error.__cause__).__name__, error.__cause__)
-        store.add({ERRORS.field("queue"): 1})
-        store.note_problem("worker-app", True)
-        _set_again(job, due or 0, RETRY_MS)
+        _give_up(store, job, "worker-app", error.__cause__ or error)
         return
     store.note_problem("worker-app", False)
     with app.app_context():
@@ -65,12 +61,24 @@ def ring(namespace: str, sealed: str) -> None:
                 state.deliverer.deliver_due()
             elif due is not None:
                 _set_again(job, due, due - look.now)
-        finally:
-            state.flush()
+            state.tally.flush()
+        except StoreError as error:
+            # RQ's Redis answers, and the application's does not.
+            _give_up(store, job, "worker-elsewhere", error)
+        else:
+            store.note_problem("worker-elsewhere", False)
+
+
+def _give_up(store: RedisStore, job: Job, code: str, cause: BaseException) -> None:
+    """Say what is wrong with this worker, and set the alarm again for one that is set up right."""
+    log.error("%s (%s: %s)", line(code), type(cause).__name__, cause)
+    store.add({ERRORS.field("queue"): 1})
+    store.note_problem(code, True)
+    _set_again(job, job.meta.get("due") or 0, RETRY_MS)
 
 
 def _set_again(job: Job, due: int, wait: int) -> None:
-    """Set an alarm that rang too early for the rest of its time."""
+    """Set this alarm again, in ``wait`` milliseconds."""
     queue = Queue(job.origin, connection=job.connection)
     queue.enqueue_in(rounded(wait), RING, *job.args, **options(other_id(job.id), due))
 

@@ -18,6 +18,8 @@ CURES = {
     " gunicorn with gevent or gthread workers, and the development server.",
     "worker-app": "The worker could not load the application. Start it where the application can"
     " be imported, with FLASK_APP naming it; an rq worker reads neither .env nor .flaskenv.",
+    "worker-elsewhere": "The worker's application can't reach the Redis that RQ's --url names; give"
+    " both the same: rq worker --url URL and STREAMEND_REDIS_URL.",
     "frontend-url": "FRONTEND_URL is not set: the notice's button leads to http://localhost:8081.",
     "mail-sender": "MAIL_DEFAULT_SENDER is not set: no notice can be sent.",
     "mail-suppressed": "Flask-Mail sends nothing under TESTING or MAIL_SUPPRESS_SEND.",

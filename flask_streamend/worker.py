@@ -35,7 +35,8 @@ class TunedWorker(rq.Worker):
     Other jobs on its queues are forked, as RQ does.
     """
 
-    state: AppState
+    streamend: AppState
+    """The application's parts. (RQ has a ``state`` of its own.)"""
 
     @property
     def dequeue_timeout(self) -> int:
@@ -46,8 +47,8 @@ class TunedWorker(rq.Worker):
         """Beat as RQ does, and notice what nobody else might: see :mod:`flask_streamend.sweep`."""
         super().heartbeat(*args, **kwargs)  # type: ignore[arg-type]
         if not self.is_horse:
-            self.state.sweep.tick()
-            self.state.write_counts()
+            self.streamend.sweep.tick()
+            self.streamend.write_counts()
 
     def execute_job(self, job: Job, queue: Queue) -> None:
         """Run an alarm here, anything else in a fork."""
@@ -68,7 +69,7 @@ def run(state: AppState, queues: tuple[str, ...], burst: bool, scheduler: bool) 
     # RQ waits on this connection for a job, for longer than a store's time-out.
     connection = redis.Redis.from_url(state.settings.redis_url)
     worker = TunedWorker(list(queues) or [state.settings.queue], connection=connection)
-    worker.state = state
+    worker.streamend = state
     state.deliverer.keep_connection()
     make_visible()
     worker.work(burst=burst, with_scheduler=scheduler)

@@ -80,7 +80,7 @@ class MemoryStore(MemoryLedger):
     def report(
         self, holder: str, seq: int, lease: int, held: Mapping[str, Held], full: bool
     ) -> Report:
-        with self._lock:
+        with self._act():
             known = self._holders.get(holder)
             if known is None:
                 if not full:
@@ -105,7 +105,7 @@ class MemoryStore(MemoryLedger):
             return Report(self._after(), tuple(rows))
 
     def heartbeat(self, holder: str, lease: int, since: int) -> Heartbeat:
-        with self._lock:
+        with self._act():
             now = self._now()
             known = self._holders.get(holder)
             if known is not None:
@@ -124,7 +124,7 @@ class MemoryStore(MemoryLedger):
             )
 
     def reap(self, holder: str, goodbye: bool = False) -> Report:
-        with self._lock:
+        with self._act():
             known = self._holders.get(holder)
             if known is None or (known.lease > self._now() and not goodbye):
                 return Report(self._after())
@@ -135,7 +135,7 @@ class MemoryStore(MemoryLedger):
     def guest(
         self, act: GuestAct, event_id: str, guest: str, ttl: int, session: str, delay: int
     ) -> Report:
-        with self._lock:
+        with self._act():
             guests = self._guests.get(event_id, {})
             if act == "join":
                 guests[guest] = max(self._after() + ttl, guests.get(guest, 0))
@@ -151,7 +151,7 @@ class MemoryStore(MemoryLedger):
             return Report(self._after(), (row,))
 
     def schedule(self, event_id: str, session: str, delay: int) -> Report:
-        with self._lock:
+        with self._act():
             clients, known = self._clients.get(event_id, 0), self._sessions.get(event_id)
             if clients > 0 and known is not None:
                 row = Reported(event_id, Change.NONE, known.id, clients, None)
@@ -165,7 +165,7 @@ class MemoryStore(MemoryLedger):
             return Report(self._after(), (row,))
 
     def finish(self, event_id: str, change: Change) -> Ended | None:
-        with self._lock:
+        with self._act():
             session, now = self._sessions.pop(event_id, None), self._now()
             if session is None:
                 return None
@@ -183,13 +183,13 @@ class MemoryStore(MemoryLedger):
         return sum(at <= now for at in (*self._due.values(), *self._instants()))
 
     def look(self, due: int | None) -> Look:
-        with self._lock:
+        with self._act():
             now = self._now()
             still = due in self._due.values() or due in self._instants()
             return Look(now, self._ready(now), due is not None and due > now and still)
 
     def claim(self, limit: int) -> list[Ended]:
-        with self._lock:
+        with self._act():
             now = self._now()
             ready = sorted((at, event) for event, at in self._due.items() if at <= now)[:limit]
             ended = []
@@ -200,12 +200,12 @@ class MemoryStore(MemoryLedger):
             return ended
 
     def next_try(self) -> int | None:
-        with self._lock:
+        with self._act():
             times = [*self._due.values(), *self._instants()]
             return max(0, min(times) - self._now()) if times else None
 
     def status(self, event_ids: Iterable[str]) -> list[EventStatus]:
-        with self._lock:
+        with self._act():
             return [self._status(event_id) for event_id in event_ids]
 
     def _status(self, event_id: str) -> EventStatus:
@@ -223,19 +223,19 @@ class MemoryStore(MemoryLedger):
         )
 
     def event_ids(self) -> Iterator[str]:
-        with self._lock:
+        with self._act():
             names = list(self._sessions)
         yield from names
 
     def note_problem(self, code: str, there: bool) -> None:
-        with self._lock:
+        with self._act():
             if there:
                 self._problems.setdefault(code, self._now() / 1000)
             else:
                 self._problems.pop(code, None)
 
     def totals(self, busiest: int) -> Totals:
-        with self._lock:
+        with self._act():
             now = self._now()
             owed = [e.due for e in self._ledger.values() if e.next_at is not None]
             overdue = sum(at <= now - OVERDUE_MS for at in (*self._due.values(), *owed))

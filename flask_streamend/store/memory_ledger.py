@@ -6,7 +6,8 @@ import math
 import threading
 import time
 from collections import Counter as Bag
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from .base import LATENCY_BOUNDS_MS, Delivery, Ended, Outcome, Record
@@ -56,14 +57,25 @@ class MemoryLedger:
     def __init__(self, clock: Callable[[], float] | None = None) -> None:
         self._clock = clock or steady_clock()
         self._lock = threading.RLock()
+        self._instant: float | None = None
         self._ledger: dict[str, Entry] = {}
         self._stats: Bag[str] = Bag()
 
+    @contextmanager
+    def _act(self) -> Iterator[None]:
+        """Do something at one instant, alone: as one Redis script does."""
+        with self._lock:
+            outer, self._instant = self._instant, self._instant or self._clock()
+            try:
+                yield
+            finally:
+                self._instant = outer
+
     def _now(self) -> int:
-        return math.floor(self._clock() * 1000)
+        return math.floor((self._instant or self._clock()) * 1000)
 
     def _after(self) -> int:
-        return math.ceil(self._clock() * 1000)
+        return math.ceil((self._instant or self._clock()) * 1000)
 
     def _deliver(self, event_id: str, session: Session, due: int, clients: int) -> Ended:
         self._ledger[session.id] = Entry(event_id, session, due, clients, self._now())
@@ -75,7 +87,7 @@ class MemoryLedger:
         return [entry.next_at for entry in self._ledger.values() if entry.next_at is not None]
 
     def take(self, owner: str, lease: int, limit: int) -> list[Delivery]:
-        with self._lock:
+        with self._act():
             now = self._now()
             taken: list[Delivery] = []
             for id_, entry in sorted(self._ledger.items(), key=lambda item: item[1].next_at or 0):
@@ -91,7 +103,7 @@ class MemoryLedger:
             return taken
 
     def sending(self, delivery: str, owner: str, lease: int) -> bool:
-        with self._lock:
+        with self._act():
             entry, now = self._ledger.get(delivery), self._now()
             if entry is None or entry.next_at is None or entry.next_at <= now:
                 return False
@@ -104,7 +116,7 @@ class MemoryLedger:
     def settle(
         self, delivery: str, owner: str, channel: str, outcome: Outcome, error: str, retry: int
     ) -> int:
-        with self._lock:
+        with self._act():
             entry, now = self._ledger.get(delivery), self._now()
             if entry is None or entry.owner != owner:
                 return -1
@@ -145,7 +157,7 @@ class MemoryLedger:
             del self._ledger[id_]
 
     def records(self, limit: int) -> list[Record]:
-        with self._lock:
+        with self._act():
             opened = [item for item in self._ledger.items() if item[1].next_at is not None]
             opened.sort(key=lambda item: item[1].next_at or 0)
             closed = [item for item in self._ledger.items() if item[1].next_at is None]
@@ -153,7 +165,7 @@ class MemoryLedger:
             return [_record(id_, entry) for id_, entry in (opened + closed)[:limit]]
 
     def add(self, counts: Mapping[str, int]) -> None:
-        with self._lock:
+        with self._act():
             self._stats.update(counts)
 
 

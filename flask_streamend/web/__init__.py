@@ -59,7 +59,7 @@ def look_at_server(state: AppState, environ: Mapping[str, Any]) -> None:
     for code in found:
         state.problems[code] = time.time()
         log.error(line(code))
-    if not capacity.problem:
+    if not capacity.problem and environ.get("SERVER_SOFTWARE"):
         log.info("This process has %s", capacity)
 
 

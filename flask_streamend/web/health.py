@@ -18,6 +18,10 @@ from ..state import AppState
 
 #: Seconds to wait for this process's own last changes to be reported.
 SETTLE = 0.3
+#: Problems with which no viewer is even counted.
+DOWN = frozenset({"sync-worker", "server-unsupported"})
+FIELDS = ("redis", "queue", "clients", "events", "pending", "overdue", "dead_letters")
+QUEUE_FIELDS = ("name", "length", "scheduled", "workers")
 
 
 class Health:
@@ -29,13 +33,16 @@ class Health:
         self._since: dict[str, float] = {}
 
     def report(self) -> dict[str, Any]:
-        """Return the page's content; ``status`` is ``ok`` or ``degraded``."""
+        """Return the page's content; ``status`` is ``ok``, ``degraded`` or ``down``.
+
+        What can't be known, as while the store is away, is None.
+        """
         found: list[str] = []
         met: Mapping[str, float] = {}
         queue = self._queue()
-        page: dict[str, Any] = {"redis": True, "queue": None}
+        page: dict[str, Any] = dict.fromkeys(FIELDS) | {"redis": True}
         if queue is not None:
-            page["queue"] = {"name": queue.name}
+            page["queue"] = dict.fromkeys(QUEUE_FIELDS) | {"name": queue.name}
         try:
             self._state.presence.settle(SETTLE)
             totals = self._state.glance.totals(0)
@@ -57,7 +64,9 @@ class Health:
             page["clients"] = self._state.presence.total()
             page["events"] = len(self._state.presence.counts())
         problems = self._problems(found, met)
-        return {"status": "degraded" if problems else "ok", "problems": problems, **page}
+        codes = {problem["code"] for problem in problems}
+        status = "down" if codes & DOWN else "degraded" if codes else "ok"
+        return {"status": status, "problems": problems, **page}
 
     def _queue(self) -> Queue | None:
         redis = self._state.glance_redis
