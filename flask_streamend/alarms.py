@@ -17,6 +17,7 @@ from rq import Queue, get_current_job
 from rq.job import Job
 from rq.registry import ScheduledJobRegistry
 
+from .ending import Alarm
 from .sealing import Sealer
 from .telemetry.logs import log
 from .telemetry.tally import Tally
@@ -28,6 +29,8 @@ RING = "flask_streamend.jobs.ring"
 JOB_TIMEOUT = 300
 #: Seconds a failed alarm's record is kept by RQ (its own default is a year).
 FAILURE_TTL = 86_400
+#: Alarms set in one pipeline.
+AT_ONCE = 500
 #: The session of an alarm that is nobody's: it rings for whatever is ready.
 SWEEP = "sweep"
 
@@ -94,26 +97,38 @@ class RQAlarms:
         return f"{safe}-{session}"
 
     @_alarm
-    def arm(self, event_id: str, session: str, due: int, wait: int) -> None:
-        sealed = self._sealer.seal(event_id, session)
-        job_id, current = self.job_id(session), get_current_job()
-        if current is not None and current.id == job_id:
-            job_id = other_id(job_id)
-        self._queue.enqueue_in(rounded(wait), RING, self._namespace, sealed, **options(job_id, due))
+    def arm(self, alarms: list[Alarm]) -> None:
+        current = get_current_job()
+        for start in range(0, len(alarms), AT_ONCE):
+            with self._redis.pipeline(transaction=True) as pipe:
+                for alarm in alarms[start : start + AT_ONCE]:
+                    job_id = self.job_id(alarm.session)
+                    if current is not None and current.id == job_id:
+                        job_id = other_id(job_id)
+                    self._queue.enqueue_in(
+                        rounded(alarm.wait),
+                        RING,
+                        *self._arguments(alarm),
+                        **options(job_id, alarm.due),
+                        pipeline=pipe,
+                    )
+                pipe.execute()
+
+    def _arguments(self, alarm: Alarm) -> tuple[str, str]:
+        return self._namespace, self._sealer.seal(alarm.event_id, alarm.session)
 
     @_alarm
-    def ring(self, event_id: str, session: str, due: int) -> None:
-        job_id = self.job_id(session)
-        sealed = self._sealer.seal(event_id, session)
+    def ring(self, alarm: Alarm) -> None:
+        job_id = self.job_id(alarm.session)
         ScheduledJobRegistry(queue=self._queue).remove(job_id)
-        self._queue.enqueue(RING, self._namespace, sealed, **options(job_id, due))
+        self._queue.enqueue(RING, *self._arguments(alarm), **options(job_id, alarm.due))
 
     @_alarm
     def ring_unheard(self) -> None:
         job_id = self.job_id(SWEEP)
         if self._queue.get_job_position(job_id) is None:
-            sealed = self._sealer.seal("", SWEEP)
-            self._queue.enqueue(RING, self._namespace, sealed, **options(job_id, 0))
+            arguments = self._arguments(Alarm("", SWEEP, 0, 0))
+            self._queue.enqueue(RING, *arguments, **options(job_id, 0))
 
     @_alarm
     def disarm(self, sessions: list[str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+from .ending import Alarm
 from .telemetry.logs import log
 from .timer import Timer
 
@@ -16,7 +17,7 @@ class LocalAlarms:
     :param wake: called when the timer has something new.
     """
 
-    def __init__(self, timer: Timer, wake: Callable[[], None]) -> None:
+    def __init__(self, timer: Timer[Alarm], wake: Callable[[], None]) -> None:
         self._timer = timer
         self._wake = wake
         self._deliver: Callable[[], None] = lambda: None
@@ -28,11 +29,12 @@ class LocalAlarms:
         """Set what is done when an alarm rings."""
         self._deliver = deliver
 
-    def arm(self, event_id: str, session: str, due: int, wait: int) -> None:
-        self._timer.set(session, wait / 1000, (event_id, session, due))
+    def arm(self, alarms: list[Alarm]) -> None:
+        for alarm in alarms:
+            self._timer.set(alarm.session, (alarm.wait + 1) / 1000, alarm)
         self._wake()
 
-    def ring(self, event_id: str, session: str, due: int) -> None:
+    def ring(self, alarm: Alarm) -> None:
         self.ring_unheard()
 
     def ring_unheard(self) -> None:

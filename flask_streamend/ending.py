@@ -6,21 +6,34 @@ late, twice or never.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from .store.base import Change, Report
 from .telemetry.logs import log
 from .timer import Timer
 
 
+class Alarm(NamedTuple):
+    """What an alarm is set for.
+
+    :param due: the instant on the store's clock, in milliseconds.
+    :param wait: milliseconds until then.
+    """
+
+    event_id: str
+    session: str
+    due: int
+    wait: int
+
+
 class Alarms(Protocol):
     """Alarms that outlive this thread, and reach whoever delivers."""
 
-    def arm(self, event_id: str, session: str, due: int, wait: int) -> None:
-        """Ring for a session in ``wait`` milliseconds, when the store's clock shows ``due``."""
+    def arm(self, alarms: list[Alarm]) -> None:
+        """Set alarms, each to ring when its wait is over; one set before is moved."""
 
-    def ring(self, event_id: str, session: str, due: int) -> None:
-        """Ring for a session now."""
+    def ring(self, alarm: Alarm) -> None:
+        """Ring now."""
 
     def ring_unheard(self) -> None:
         """Ring now for whatever is ready, because nobody heard."""
@@ -33,39 +46,42 @@ class Endings:
     """Keeps an alarm for each event in its grace period that this process saw empty.
 
     :param alarms: the durable alarms, which RQ keeps.
-    :param timer: the precise ones, which this process keeps; None in a process without a keeper.
+    :param timer: the precise ones, which this process keeps.
     """
 
-    def __init__(self, alarms: Alarms, timer: Timer | None) -> None:
+    def __init__(self, alarms: Alarms, timer: Timer[Alarm]) -> None:
         self._alarms = alarms
         self._timer = timer
 
     def reported(self, report: Report) -> None:
         """Set and remove alarms as a report's answer says."""
+        alarms: dict[str, Alarm] = {}
+        resumed: set[str] = set()
         for row in report.events:
             if row.change is Change.ENDING and row.due is not None:
-                self._pending(row.event_id, row.session, row.due, report.now)
+                wait = max(0, row.due - report.now)
+                alarms[row.session] = Alarm(row.event_id, row.session, row.due, wait)
             elif row.change is Change.RESUMED:
-                self._resumed(row.event_id, row.session)
+                resumed.add(row.session)
+        for session in resumed - set(alarms):
+            self._timer.cancel(session)
+        for alarm in alarms.values():
+            self._note(alarm)
+        if resumed - set(alarms):
+            self._alarms.disarm(list(resumed - set(alarms)))
+        if alarms:
+            self._alarms.arm(list(alarms.values()))
 
-    def _pending(self, event_id: str, session: str, due: int, now: int) -> None:
-        wait = max(0, due - now)
+    def _note(self, alarm: Alarm) -> None:
+        seconds = alarm.wait / 1000
         log.info(
             "Scheduled event end notification for event %s in %g seconds",
-            event_id,
-            wait / 1000,
-            extra={"event_id": event_id, "session": session, "delay": wait / 1000},
+            alarm.event_id,
+            seconds,
+            extra={"event_id": alarm.event_id, "session": alarm.session, "delay": seconds},
         )
-        if self._timer is not None:
-            # Stores keep whole milliseconds: within the last one nothing would be due yet.
-            self._timer.set(session, (wait + 1) / 1000, (event_id, session, due))
-        self._alarms.arm(event_id, session, due, wait)
-
-    def _resumed(self, event_id: str, session: str) -> None:
-        log.debug("Event %s resumed", event_id, extra={"event_id": event_id, "session": session})
-        if self._timer is not None:
-            self._timer.cancel(session)
-        self._alarms.disarm([session])
+        # Stores keep whole milliseconds: within the last one nothing would be due yet.
+        self._timer.set(alarm.session, seconds + 0.001, alarm)
 
     def ring_unheard(self) -> None:
         """Ring for whatever is ready, because nobody heard."""
@@ -73,10 +89,8 @@ class Endings:
 
     def tick(self) -> float | None:
         """Ring for what is due by this process's timer; return the seconds till the next."""
-        if self._timer is None:
-            return None
         due = self._timer.pop_due()
         if due:
             # One ring is enough: whoever hears it claims all that is due.
-            self._alarms.ring(*due[-1])
+            self._alarms.ring(due[-1])
         return self._timer.wait()

@@ -206,6 +206,7 @@ class StreamEnd:
 
         :returns: False where the event has no session that could end.
         """
+        from .ending import Alarm
         from .store.base import Change
 
         check_event_id(event_id)
@@ -215,7 +216,7 @@ class StreamEnd:
         if ended is None:
             return False
         state.presence.over(event_id, ended.session, Change.STOPPED)
-        state.alarms.ring(event_id, ended.session, ended.due)
+        state.alarms.ring(Alarm(event_id, ended.session, ended.due, 0))
         return True
 
     def purge(self, event_id: str) -> bool:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from flask import Flask
 
+from .aside import Aside
 from .event import Event
 from .telemetry.logs import log, mask_text
 from .telemetry.tally import Tally
@@ -74,7 +75,12 @@ class Loading:
         self._tally = tally
         self._lock = threading.Lock()
         self._known: OrderedDict[str, tuple[Found, float]] = OrderedDict()
-        self._hanging = threading.BoundedSemaphore(HANGING)
+        self._aside = Aside(HANGING)
+
+    def renew(self) -> None:
+        """Begin anew in a child process."""
+        self._lock = threading.Lock()
+        self._aside.renew()
 
     def event(self, event_id: str) -> Found:
         """Return what is known of an event, asking the loader where nothing is."""
@@ -97,28 +103,20 @@ class Loading:
         loader = self._loader()
         if loader is None:
             return Found(asked=False)
-        if not self._hanging.acquire(blocking=False):
+
+        def call() -> Event | None:
+            with self._app.app_context():
+                return loader(event_id)
+
+        asked = self._aside.call(call)
+        if asked is None:
             return self._failed(event_id, f"{HANGING} calls of it hang already")
-        answer: list[Event | None] = []
-        errors: list[Exception] = []
-
-        def call() -> None:
-            try:
-                with self._app.app_context():
-                    answer.append(loader(event_id))
-            except Exception as error:  # noqa: BLE001 - the application's code: counted below
-                errors.append(error)
-            finally:
-                self._hanging.release()
-
-        thread = threading.Thread(target=call, name="flask_streamend.event_loader", daemon=True)
-        thread.start()
-        thread.join(TIMEOUT)
-        if errors:
-            return self._failed(event_id, mask_text(f"{type(errors[0]).__name__}: {errors[0]}"))
-        if not answer:
+        if not asked.done.wait(TIMEOUT):
             return self._failed(event_id, f"it took over {TIMEOUT:g} s")
-        return Found(answer[0])
+        if asked.error is not None:
+            error = asked.error
+            return self._failed(event_id, mask_text(f"{type(error).__name__}: {error}"))
+        return Found(asked.answer)
 
     def _failed(self, event_id: str, why: str) -> Found:
         self._tally.error("event_loader")

@@ -21,7 +21,9 @@ from .store.base import Change, Held, Report, Store
 from .telemetry.logs import log
 
 #: Seconds for which changes that are neither first nor last are gathered into one report.
-GATHER = 0.02
+GATHER = 0.1
+#: Seconds between two reports at the least: in a storm of firsts and lasts one speaks for many.
+APART = 0.005
 #: Close code of the range for private use (RFC 6455, 7.4.2): the stream was stopped, don't return.
 STOPPED = 4000
 #: Seconds after which a report the store did not take is tried again.
@@ -88,6 +90,7 @@ class Presence:
         self._elsewhere: dict[str, int] = {}
         self._changed: set[str] = set()
         self._flush_at: float | None = None
+        self._flushed_at = 0.0
         # Reports leave one at a time: their order is what makes an older one recognisable.
         self._reporting = threading.Lock()
         self._seq = 0
@@ -106,11 +109,10 @@ class Presence:
             self._total += 1
             self._most[event_id] = max(len(viewers), self._most.get(event_id, 0))
             self._delays[event_id] = int(delay * 1000)
-            urgent = len(viewers) == 1
-            wake = self._note(event_id, urgent)
+            wait = self._note(event_id, urgent=len(viewers) == 1)
         self._observers.joined(event_id)
-        if wake:
-            self._wake(0.0 if urgent else GATHER)
+        if wait is not None:
+            self._wake(wait)
 
     def leave(self, event_id: str, viewer: Viewer) -> None:
         """Count a viewer no more."""
@@ -118,22 +120,22 @@ class Presence:
             viewers = self._viewers[event_id]
             viewers.remove(viewer)
             self._total -= 1
-            urgent = not viewers
-            if urgent:
+            if not viewers:
                 del self._viewers[event_id]
-            wake = self._note(event_id, urgent)
+            wait = self._note(event_id, urgent=not viewers)
         self._observers.left(event_id)
-        if wake:
-            self._wake(0.0 if urgent else GATHER)
+        if wait is not None:
+            self._wake(wait)
 
-    def _note(self, event_id: str, urgent: bool) -> bool:
-        """Note a change for the next report; True where that is now wanted sooner."""
+    def _note(self, event_id: str, urgent: bool) -> float | None:
+        """Note a change for the next report; return the seconds till then, if it is now sooner."""
         self._changed.add(event_id)
-        at = time.monotonic() + (0.0 if urgent else GATHER)
+        now = time.monotonic()
+        at = max(now, self._flushed_at + APART) if urgent else now + GATHER
         if self._flush_at is not None and self._flush_at <= at:
-            return False
+            return None
         self._flush_at = at
-        return True
+        return at - now
 
     @contextmanager
     def viewing(self, event_id: str, viewer: Viewer, delay: float) -> Iterator[None]:
@@ -204,6 +206,7 @@ class Presence:
                 self.away_now(error)
                 raise
             self._forget(changed)
+            self._flushed_at = time.monotonic()
         self._settled.set()
         self._observers.reported()
 

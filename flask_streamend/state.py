@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from redis import Redis
 
     from .access import Refusals, Tokens
-    from .ending import Alarms, Endings
+    from .ending import Alarm, Alarms, Endings
     from .extension import StreamEnd
     from .keeper import Keeper
     from .loading import Loading
@@ -53,7 +53,7 @@ class AppState:
     observers: Observers
     refusals: Refusals
     loading: Loading
-    timer: Timer
+    timer: Timer[Alarm]
     alarms: Alarms
     deliverer: Deliverer
     draining: bool = False

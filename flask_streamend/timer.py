@@ -5,19 +5,20 @@ from __future__ import annotations
 import heapq
 import threading
 import time
+from typing import Generic, TypeVar
 
-Item = tuple[str, str, int]
+T = TypeVar("T")
 
 
-class Timer:
+class Timer(Generic[T]):
     """Instants by name; setting a name again moves it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._heap: list[tuple[float, str]] = []
-        self._at: dict[str, tuple[float, Item]] = {}
+        self._at: dict[str, tuple[float, T]] = {}
 
-    def set(self, name: str, wait: float, item: Item) -> None:
+    def set(self, name: str, wait: float, item: T) -> None:
         """Note an item under a name, due in ``wait`` seconds."""
         at = time.monotonic() + wait
         with self._lock:
@@ -39,9 +40,10 @@ class Timer:
             self._heap.clear()
             self._at.clear()
 
-    def pop_due(self) -> list[Item]:
+    def pop_due(self) -> list[T]:
         """Take out and return the items whose instant has come, earliest first."""
-        now, due = time.monotonic(), []
+        now = time.monotonic()
+        due: list[T] = []
         with self._lock:
             while self._heap and self._heap[0][0] <= now:
                 at, name = heapq.heappop(self._heap)

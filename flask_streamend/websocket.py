@@ -122,7 +122,7 @@ def _admit() -> Response | None:
         if refusal is not None:
             return state.refusals.refuse(refusal, event_id)
         if request.url_rule is not None and request.url_rule.websocket:
-            g.streamend_viewer = viewer = SocketViewer(request.args.get("count") == "1")
+            g.streamend_viewer = viewer = SocketViewer(_asked("count") == "1")
             state.presence.enter(event_id, viewer, delay)
     return None
 
@@ -150,7 +150,7 @@ def _decide(state: AppState, event_id: str) -> Refusal | float:
 
 def _viewer_refused(state: AppState, event_id: str) -> Refusal | None:
     """Ask the join token, where one came, else the application's viewer loader."""
-    token = request.args.get("token")
+    token = _asked("token")
     if token is not None:
         checked = state.tokens.check(token, event_id)
         return checked if isinstance(checked, Refusal) else None
@@ -168,6 +168,11 @@ def _viewer_refused(state: AppState, event_id: str) -> Refusal | None:
         log.exception("The viewer loader failed", extra={"event_id": event_id})
         message = "The application's viewer loader failed."
     return Refusal(403, "viewer-refused", "viewer", message)
+
+
+def _asked(name: str) -> str | None:
+    """Return a value of the query string, which most viewers have none of: parsing it costs."""
+    return request.args.get(name) if request.environ.get("QUERY_STRING") else None
 
 
 def _plain(event_id: str) -> Response:

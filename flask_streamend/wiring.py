@@ -11,7 +11,7 @@ from flask import Flask
 from .access import Refusals, Tokens
 from .alarms import RQAlarms
 from .alarms_local import LocalAlarms
-from .ending import Alarms, Endings
+from .ending import Alarm, Alarms, Endings
 from .errors import ConfigurationError
 from .keeper import Keeper
 from .loading import Loading
@@ -62,7 +62,8 @@ def build(
         glance_redis = connect(settings.redis_url, GLANCE_TIMEOUT, connections=4)
         store = RedisStore(redis, settings.namespace)
         glance = RedisStore(glance_redis, settings.namespace)
-    tally, timer = Tally(store), Timer()
+    tally = Tally(store)
+    timer: Timer[Alarm] = Timer()
     alarms: Alarms
     local: LocalAlarms | None = None
     if redis is None:
@@ -132,6 +133,7 @@ def _after_fork() -> None:
     """Begin anew in a child process: it has none of its parent's sockets and threads."""
     for state in list(living):
         state.tally.renew()
+        state.loading.renew()
         renew(state)
 
 

@@ -16,6 +16,7 @@ from rq.registry import FailedJobRegistry, ScheduledJobRegistry
 
 from flask_streamend import jobs
 from flask_streamend.alarms import RING, RQAlarms
+from flask_streamend.ending import Alarm
 from flask_streamend.sealing import Sealer, keys_for
 from flask_streamend.store.base import Reported
 
@@ -68,7 +69,7 @@ def ring_now(app: Flask, event: str = "jam", delay: int = 0) -> Reported:
     """Have an event end after a delay, and its alarm in the queue at once."""
     report = ending(app, event, delay)
     assert report.due is not None
-    state(app).alarms.ring(event, report.session, report.due)
+    state(app).alarms.ring(Alarm(event, report.session, report.due, 0))
     if not delay:
         eventually(lambda: state(app).store.look(None).ready, "the event is due")
     return report
@@ -93,7 +94,7 @@ def failures(redis: Redis) -> list[str]:
 
 def test_the_job_is_a_wire_format(alarms: RQAlarms, redis: Redis, app: Flask) -> None:
     """Function, arguments and meta never change: jobs of older versions lie in queues."""
-    alarms.arm("jam", "5e55", 1_700_000_000_123, 60_000)
+    alarms.arm([Alarm("jam", "5e55", 1_700_000_000_123, 60_000)])
     (job,) = scheduled(redis)
     assert RING == job.func_name == "flask_streamend.jobs.ring"
     namespace, sealed = job.args
@@ -127,8 +128,8 @@ def test_job_ids_are_in_rq_s_alphabet(namespace: str) -> None:
 
 def test_a_job_shows_no_event(alarms: RQAlarms, redis: Redis) -> None:
     """Nothing RQ keeps of a job, key or value, holds the event's id in the clear."""
-    alarms.arm("secret-gig", "5e55", 1_700_000_000_123, 60_000)
-    alarms.ring("secret-gig", "5e56", 1_700_000_000_123)
+    alarms.arm([Alarm("secret-gig", "5e55", 1_700_000_000_123, 60_000)])
+    alarms.ring(Alarm("secret-gig", "5e56", 1_700_000_000_123, 0))
     names = redis.keys("*")
     assert len(scheduled(redis)) == 1
     assert len(names) >= 4
@@ -154,7 +155,7 @@ def test_one_alarm_rings_for_all_that_is_due(app: Flask, redis: Redis, mailbox: 
     for event in ("gig", "set"):
         report = ending(app, event)
         assert report.due is not None
-        state(app).alarms.arm(event, report.session, report.due, HOUR)
+        state(app).alarms.arm([Alarm(event, report.session, report.due, HOUR)])
     assert len(scheduled(redis)) == 2
     ring_now(app)
     work(redis, app)
@@ -186,7 +187,7 @@ def test_a_stale_alarm_does_not_load_the_application(
     report = ending(app, "jam", HOUR)
     assert report.due is not None
     Web(state(app).store, "another", HOUR).set("jam", 1)
-    state(app).alarms.ring("jam", report.session, report.due)
+    state(app).alarms.ring(Alarm("jam", report.session, report.due, 0))
     work(redis)
     assert failures(redis) == []
     assert not redis.keys("rq:job:*")
@@ -267,7 +268,7 @@ def test_a_notice_whose_loader_failed_has_an_alarm_too(app: Flask, redis: Redis)
 def test_an_alarm_that_cannot_be_set_is_counted() -> None:
     """Without Redis setting or removing an alarm raises nothing and is counted."""
     parts = state(make_app(NO_REDIS))
-    parts.alarms.arm("jam", "5e55", 0, 0)
+    parts.alarms.arm([Alarm("jam", "5e55", 0, 0)])
     parts.alarms.disarm(["5e55"])
     assert parts.tally.pending() == {"errors|queue": 2}
 

@@ -9,7 +9,7 @@ import time
 from flask import current_app
 
 from .. import signals
-from ..ending import Alarms
+from ..ending import Alarm, Alarms
 from ..errors import PermanentError
 from ..event import Event, Notice
 from ..loading import Loading
@@ -167,9 +167,8 @@ class Deliverer:
         retry = self._backoff(delivery.attempts)
         late = self._store.settle(delivery.id, self._owner, channel.name, outcome, error, retry)
         if late >= 0 and outcome in (Outcome.FAILED, Outcome.POSTPONED):
-            self._alarms.arm(
-                delivery.event_id, delivery.session, delivery.due + late + retry, retry
-            )
+            at = delivery.due + late + retry
+            self._alarms.arm([Alarm(delivery.event_id, delivery.session, at, retry)])
         elif delivery.attempts:
             self._alarms.disarm([delivery.session])
 
