@@ -54,6 +54,11 @@ LONGEST_LINE = 998
 LINES = compat32.clone(linesep="\r\n")
 
 
+def _header(text: str, name: str) -> Any:
+    """Return a header's text, encoded (RFC 2047) where it is not ASCII."""
+    return text if text.isascii() else Header(text, "utf-8", header_name=name)
+
+
 class NoticeMessage(Message):
     """Flask-Mail's message as plain text and HTML, in lines of ASCII.
 
@@ -63,10 +68,7 @@ class NoticeMessage(Message):
 
     def _message(self) -> MIMEMultipart:
         parts = MIMEMultipart("alternative", boundary=f"=_{secrets.token_hex(16)}")
-        subject: str | Header = self.subject
-        if not subject.isascii():
-            subject = Header(subject, "utf-8", header_name="Subject")
-        parts["Subject"] = subject
+        parts["Subject"] = _header(self.subject, "Subject")
         parts["From"] = sanitize_address(self.sender)
         parts["To"] = ", ".join(map(sanitize_address, self.recipients))
         parts["Date"] = formatdate(self.date, localtime=True)
