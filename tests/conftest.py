@@ -11,6 +11,12 @@ from typing import Any
 import pytest
 from redis import Redis
 
+from flask_streamend.store.base import Store
+from flask_streamend.store.memory import MemoryStore
+from flask_streamend.store.redis import RedisStore
+
+from .apps.store import pooled
+from .ground import Ground
 from .servers import Mailbox, Process, Site, eventually, free_port, redis_program
 
 StartSite = Callable[..., Site]
@@ -52,6 +58,25 @@ def redis(redis_url: str) -> Iterator[Redis]:
     """Return a client of that Redis."""
     with Redis.from_url(redis_url) as client:
         yield client
+
+
+@pytest.fixture(scope="module")
+def ground(_redis_port: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
+    """Return an emptied Redis, a mailbox, and what a module's tests start there and share."""
+    ground = Ground(tmp_path_factory.mktemp("ground"), f"redis://127.0.0.1:{_redis_port}/0")
+    yield ground
+    ground.stop()
+
+
+@pytest.fixture(params=["redis", "memory"])
+def any_store(request: pytest.FixtureRequest) -> Iterator[Store]:
+    """Return each store in turn, empty: what one does the other does."""
+    if request.param == "memory":
+        yield MemoryStore()
+        return
+    client = pooled(request.getfixturevalue("redis_url"))
+    yield RedisStore(client, "test")
+    client.close()
 
 
 @pytest.fixture

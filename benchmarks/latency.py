@@ -1,0 +1,131 @@
+"""From an event's due instant to the mail server's acceptance, in milliseconds.
+
+The due instants are the store's own, from the ledger; the mail server notes when it took what. Both
+read the clock of this machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from redis import Redis
+
+from flask_streamend.store.redis import RedisStore
+from tests.servers import eventually
+
+from .connect import SERVERS
+from .figures import quantile, spread, summary, table
+from .parts import Client, Parts
+from .readings import cpu
+
+WORKERS = ("flask streamend worker", "rq worker", "rq worker -w flask_streamend.Worker")
+#: By its name: how many events end, and over how many seconds their viewers leave.
+SCENES = {"200 over 4 s": (200, 4.0), "200 at once": (200, 0.0), "1000 at once": (1000, 0.0)}
+#: Seconds of grace: longer than the leaves take.
+DELAY = 5.0
+#: Seconds within which all must be told.
+PATIENCE = 90.0
+
+FIELDS = ("earliest", "p50", "p90", "p99", "latest", "span", "cpu")
+Figures = dict[str, float]
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this measurement."""
+    parser.add_argument("--rounds", type=int, default=3, help="times each is measured")
+    parser.add_argument("--workers", nargs="+", choices=WORKERS, default=WORKERS)
+    parser.add_argument("--scenes", nargs="+", choices=SCENES, default=list(SCENES))
+
+
+def measure(options: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
+    """Return the figures and the table."""
+    found: dict[tuple[str, str], list[Figures]] = defaultdict(list)
+    for number in range(options.rounds):
+        turn = number % len(options.workers)
+        for kind in (*options.workers[turn:], *options.workers[:turn]):
+            for scene, one in _with_worker(kind, options.scenes).items():
+                found[kind, scene].append(one)
+    figures: dict[str, Any] = {
+        kind: {
+            scene: {f: summary([one[f] for one in found[kind, scene]]) for f in FIELDS}
+            for scene in options.scenes
+        }
+        for kind in options.workers
+    }
+    rows = [
+        [scene, kind, *(spread([one[f] for one in found[kind, scene]], ".1f") for f in FIELDS)]
+        for scene in options.scenes
+        for kind in options.workers
+    ]
+    title = (
+        f"due to accepted, ms, {options.rounds} rounds; median (lowest-highest); span: all due"
+        " instants; CPU: the worker's own a notice, its forks' not counted"
+    )
+    head = ["scene", "worker", *FIELDS]
+    return {"latency": figures}, [table(title, head, rows)]
+
+
+def _with_worker(kind: str, scenes: list[str]) -> dict[str, Figures]:
+    """Run all scenes with one worker."""
+    with Parts() as parts:
+        redis_url = parts.redis()
+        smtp_port, accepted = parts.sink()
+        config = {
+            "STREAMEND_REDIS_URL": redis_url,
+            "STREAMEND_DELAY": DELAY,
+            "MAIL_SERVER": "127.0.0.1",
+            "MAIL_PORT": smtp_port,
+            "FRONTEND_URL": "https://live.example.org",
+        }
+        port, _ = parts.site("extension", config, *SERVERS["gevent"])
+        worker = parts.worker(kind, config)
+        client = parts.client(port)
+        redis = parts.enter_context(Redis.from_url(redis_url))
+        store = RedisStore(redis, "streamend")
+        _scene(client, store, accepted, "warm-up", 3, 0.0, lambda: 0.0)
+        return {
+            scene: _scene(
+                client, store, accepted, f"scene{n}", *SCENES[scene], lambda: cpu(worker.popen.pid)
+            )
+            for n, scene in enumerate(scenes)
+        }
+
+
+def _scene(
+    client: Client,
+    store: RedisStore,
+    accepted: Path,
+    name: str,
+    count: int,
+    seconds: float,
+    busy: Callable[[], float],
+) -> Figures:
+    """Have a number of events end, and return how late they were told."""
+    client.open([f"{name}-{n}" for n in range(count)])
+    eventually(lambda: store.totals(0).clients == count, "all viewers are counted")
+    client.close(seconds)
+    before = busy()
+
+    def arrivals() -> dict[str, float]:
+        lines = (line.split() for line in accepted.read_text().splitlines(keepends=True))
+        return {row[0]: float(row[1]) for row in lines if row[0].startswith(f"{name}-")}
+
+    eventually(lambda: len(arrivals()) >= count, f"{count} mails", PATIENCE)
+    eventually(lambda: store.totals(0).ending == 0, "nothing is left to end")
+    spent = busy() - before
+    due = {r.event_id: r.due_at for r in store.records(10_000) if r.event_id.startswith(name)}
+    at = arrivals()
+    late = sorted((at[event_id] - due[event_id]) * 1000 for event_id in due)
+    return {
+        "earliest": late[0],
+        "p50": quantile(late, 0.5),
+        "p90": quantile(late, 0.9),
+        "p99": quantile(late, 0.99),
+        "latest": late[-1],
+        "span": (max(due.values()) - min(due.values())) * 1000,
+        "cpu": spent / count * 1000,
+    }
