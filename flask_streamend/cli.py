@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import asdict
+from datetime import datetime
 from typing import NoReturn
 
 import click
@@ -13,6 +15,8 @@ from flask.cli import AppGroup
 from .errors import EventIdError, StoreError
 from .event import EventStatus, check_event_id
 from .state import AppState, state_of
+from .store.base import DeadAct, Record
+from .store.bounds import KEEP_COUNT
 
 streamend = AppGroup("streamend", help="Viewers, ends and notices.")
 
@@ -85,6 +89,63 @@ def _act(event: str, method: str, done: str) -> None:
         _unable(error)
     click.echo(f"{event}: {done if acted else 'no session'}")
     sys.exit(0 if acted else ABSENT)
+
+
+@streamend.command()
+@click.option("--dead", is_flag=True, help="Only those that were given up.")
+@click.option("--json", "as_json", is_flag=True, help="For tools.")
+def deliveries(dead: bool, as_json: bool) -> None:
+    """Show the ledger of notices: the open ones, then the settled ones, newest first."""
+    records = _records(dead)
+    if as_json:
+        click.echo(json.dumps([asdict(record) for record in records], indent=2))
+        return
+    click.echo(f"{'delivery':<17} {'event':<32} {'state':<8} {'tries':>5}  {'due':<19}  error")
+    for record in records:
+        due = datetime.fromtimestamp(record.due_at).isoformat(" ", "seconds")
+        click.echo(
+            f"{record.id:<17} {record.event_id:<32} {record.state:<8} {record.attempts:>5}"
+            f"  {due}  {record.error}".rstrip()
+        )
+
+
+@streamend.command()
+@click.argument("delivery", required=False)
+@click.option("--all", "every", is_flag=True, help="Every dead letter.")
+def retry(delivery: str | None, every: bool) -> None:
+    """Take up a dead letter once more: DELIVERY, or --all."""
+    _on_dead("retry", delivery, every)
+
+
+@streamend.command()
+@click.argument("delivery", required=False)
+@click.option("--all", "every", is_flag=True, help="Every dead letter.")
+def dismiss(delivery: str | None, every: bool) -> None:
+    """Let a dead letter go that was read: DELIVERY, or --all."""
+    _on_dead("dismiss", delivery, every)
+
+
+def _records(dead: bool) -> list[Record]:
+    try:
+        records = _state().store.records(KEEP_COUNT)
+    except StoreError as error:
+        _unable(error)
+    return [record for record in records if record.state == "dead" or not dead]
+
+
+def _on_dead(act: DeadAct, delivery: str | None, every: bool) -> None:
+    if (delivery is None) != every:
+        raise click.UsageError("Give one DELIVERY, or --all.")
+    state = _state()
+    wanted = [record.id for record in _records(dead=True)] if delivery is None else [delivery]
+    try:
+        done = [one for one in wanted if state.store.dead(act, one)]
+        if act == "retry" and done:
+            state.alarms.ring_unheard()
+    except StoreError as error:
+        _unable(error)
+    click.echo(f"{len(done)} of {len(wanted)} dead letters: {act}")
+    sys.exit(0 if len(done) == len(wanted) else ABSENT)
 
 
 @streamend.command()

@@ -17,7 +17,8 @@ from typing import Protocol
 from .ending import Endings
 from .errors import StoreError
 from .observing import Observers
-from .store.base import Change, Held, Report, Store
+from .store.base import Change, Held, Report
+from .store.interface import Store
 from .telemetry.logs import log
 
 #: Seconds for which changes that are neither first nor last are gathered into one report.

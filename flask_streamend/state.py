@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .presence import Presence
     from .sealing import Sealer
     from .settings import Settings
-    from .store.base import Store
+    from .store.interface import Store
     from .sweep import Sweep
     from .telemetry.tally import Tally
     from .timer import Timer

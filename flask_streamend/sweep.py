@@ -11,7 +11,8 @@ import time
 from .ending import Endings
 from .errors import StoreError
 from .presence import Presence
-from .store.base import Report, Store
+from .store.base import Report
+from .store.interface import Store
 from .telemetry.logs import log
 
 #: Seconds between two beats at the most: stopped streams are let go of within this.

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from redis import Redis
 
     from .extension import StreamEnd
-    from .store.base import Store
+    from .store.interface import Store
 
 
 def build(

@@ -15,7 +15,8 @@ from ..event import Event, Notice
 from ..loading import Loading
 from ..observing import Observers
 from ..settings import Settings
-from ..store.base import Delivery, Ended, Outcome, Store
+from ..store.base import Delivery, Ended, Outcome
+from ..store.interface import Store
 from ..telemetry.logs import log, mask_address, mask_text
 from .base import Channel, Skip
 from .mail import MailChannel, event_url, message_id, sender_of

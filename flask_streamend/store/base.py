@@ -1,17 +1,14 @@
-"""What a store does: the interface both stores implement, and the records they answer with.
+"""The records a store is told and answers with.
 
-Times are milliseconds on the store's clock unless a name says otherwise. Every method may raise
-:class:`~flask_streamend.errors.StoreError`, and none waits longer than a bounded time.
+Times are milliseconds on the store's clock unless a name says otherwise.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Literal, Protocol
-
-from ..event import EventStatus
+from typing import Literal
 
 #: Upper bounds of the latency histogram, in seconds, which a store counts into at a settlement:
 #: sub-second steps for the promise of 50 ms, then the back-off's steps up to an hour.
@@ -21,6 +18,7 @@ LATENCY_BOUNDS = (
 )
 LATENCY_BOUNDS_MS = tuple(int(bound * 1000) for bound in LATENCY_BOUNDS)
 
+DeadAct = Literal["retry", "dismiss"]
 GuestAct = Literal["join", "leave", "expire"]
 
 
@@ -225,82 +223,3 @@ class Totals:
     counters: Mapping[str, int]
     problems: Mapping[str, float]
     busiest: tuple[tuple[str, int], ...]
-
-
-class Store(Protocol):
-    """Presence, ends and the ledger, each method one atomic act."""
-
-    def report(
-        self, holder: str, seq: int, lease: int, held: Mapping[str, Held], full: bool
-    ) -> Report:
-        """Set how many viewers a holder has; an older ``seq`` than one seen changes nothing.
-
-        :param full: the report names all that the holder has; what it does not name is 0.
-        """
-
-    def heartbeat(self, holder: str, lease: int, since: int) -> Heartbeat:
-        """Extend a holder's lease and say what it should know or do.
-
-        :param holder: empty for who holds nothing.
-        :param since: the time of the last heartbeat, 0 at the first.
-        """
-
-    def reap(self, holder: str, goodbye: bool = False) -> Report:
-        """Remove a holder whose lease lapsed, or which says goodbye, with what it held."""
-
-    def guest(
-        self, act: GuestAct, event_id: str, guest: str, ttl: int, session: str, delay: int
-    ) -> Report:
-        """Note a viewer by name as come or gone, or expire an event's guests.
-
-        :param guest: who; nothing that may not be read in the store.
-        :param ttl: milliseconds until the guest is gone by itself.
-        :param session: the session to begin if the event has none.
-        """
-
-    def schedule(self, event_id: str, session: str, delay: int) -> Report:
-        """End an event after a delay if nobody is there then."""
-
-    def finish(self, event_id: str, change: Change) -> Ended | None:
-        """End an event's session now, stopped or purged; None where it has none."""
-
-    def look(self, due: int | None) -> Look:
-        """Say what is ready, and whether something still waits for the instant ``due``."""
-
-    def claim(self, limit: int) -> list[Ended]:
-        """End what is due and empty, up to ``limit``; each end is claimed by one caller only."""
-
-    def take(self, owner: str, lease: int, limit: int) -> list[Delivery]:
-        """Lease deliveries whose time has come to ``owner``, oldest first."""
-
-    def sending(self, delivery: str, owner: str, lease: int) -> bool:
-        """Mark that an attempt begins; False where the lease was lost: then don't send."""
-
-    def settle(
-        self, delivery: str, owner: str, channel: str, outcome: Outcome, error: str, retry: int
-    ) -> int:
-        """Record how an attempt went and return the milliseconds since the event's due time.
-
-        :param retry: milliseconds until the next try, for what is to be tried again.
-        """
-
-    def next_try(self) -> int | None:
-        """Return in how many milliseconds an end or a delivery is ready; None: none waits."""
-
-    def status(self, event_ids: Iterable[str]) -> list[EventStatus]:
-        """Return how events stand, in the order asked."""
-
-    def event_ids(self) -> Iterator[str]:
-        """Yield the events that have a session; those that come or go meanwhile may be missed."""
-
-    def records(self, limit: int) -> list[Record]:
-        """Return deliveries in the ledger: the open ones, then the settled ones, newest first."""
-
-    def totals(self, busiest: int) -> Totals:
-        """Return the system's figures, with up to ``busiest`` events by name."""
-
-    def note_problem(self, code: str, there: bool) -> None:
-        """Note that a problem is there, or that it is gone, for the health page of any process."""
-
-    def add(self, counts: Mapping[str, int]) -> None:
-        """Add to counters."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from .base import LATENCY_BOUNDS_MS, Delivery, Ended, Outcome, Record
+from .base import LATENCY_BOUNDS_MS, DeadAct, Delivery, Ended, Outcome, Record
 from .bounds import KEEP_COUNT, KEEP_MS
 
 
@@ -155,6 +155,20 @@ class MemoryLedger:
             if n >= over and at > now - KEEP_MS:
                 break
             del self._ledger[id_]
+            self._stats["deliveries_gone"] += 1
+
+    def dead(self, act: DeadAct, delivery: str) -> bool:
+        with self._act():
+            entry = self._ledger.get(delivery)
+            if entry is None or entry.state != "dead":
+                return False
+            if act == "dismiss":
+                del self._ledger[delivery]
+                self._stats["deliveries_gone"] += 1
+            else:
+                entry.state, entry.attempts, entry.settled = "retrying", 0, None
+                entry.next_at = self._now()
+            return True
 
     def records(self, limit: int) -> list[Record]:
         with self._act():

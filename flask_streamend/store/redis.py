@@ -15,6 +15,7 @@ from ..event import EventStatus
 from .base import (
     LATENCY_BOUNDS_MS,
     Change,
+    DeadAct,
     Delivery,
     Ended,
     GuestAct,
@@ -175,6 +176,10 @@ class RedisStore:
                 if (name := text(event)) not in seen:
                     seen.add(name)
                     yield name
+
+    def dead(self, act: DeadAct, delivery: str) -> bool:
+        k = self.keys
+        return bool(self._run("dead", [k.open, k.owed, k.ledger, k.closed, k.stats], delivery, act))
 
     def records(self, limit: int) -> list[Record]:
         k = self.keys

@@ -22,7 +22,8 @@ from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
 from ..errors import StoreError
-from ..store.base import LATENCY_BOUNDS, LATENCY_BOUNDS_MS, Store
+from ..store.base import LATENCY_BOUNDS, LATENCY_BOUNDS_MS
+from ..store.interface import Store
 from .names import CLIENTS, COUNTERS, EVENT_CLIENTS, LATENCY, OTHER
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections import Counter as Bag
 
-from ..store.base import Store
+from ..store.interface import Store
 from .names import ERRORS
 
 

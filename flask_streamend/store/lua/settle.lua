@@ -56,5 +56,6 @@ for _, gone in ipairs(old) do
   if last and cjson.decode(last).state == 'dead' then count('dead', -1) end
   redis.call('ZREM', KEYS[4], gone)
   redis.call('HDEL', KEYS[3], gone)
+  count('deliveries_gone', 1)
 end
 return late
