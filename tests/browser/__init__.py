@@ -1,0 +1,1 @@
+"""The example's pages and streamend.js in Chromium, against real servers."""
