@@ -106,10 +106,12 @@ def origin_refused(request: Request, settings: Settings) -> Refusal | None:
     if origin is None or settings.allowed_origins == ("*",):
         return None
     asked = _host_and_port(origin)
-    own = _host_and_port(f"{urlsplit(origin).scheme}://{request.host}")
-    allowed = {own, *map(_host_and_port, (settings.frontend_url, *settings.allowed_origins))}
-    if asked is not None and asked in allowed:
-        return None
+    if asked is not None:
+        # A proxy ends TLS: the scheme is the page's, host and port are the request's.
+        own = _host_and_port(f"{urlsplit(origin).scheme}://{request.host}")
+        others = map(_host_and_port, (settings.frontend_url, *settings.allowed_origins))
+        if asked in {own, *others}:
+            return None
     return Refusal(
         403,
         "origin-refused",

@@ -101,8 +101,12 @@ def prefix(value: Any) -> str:
 
 
 def token(value: Any) -> str | None:
-    """a text that is not empty, or None"""
-    return None if value is None else name(value)
+    """letters, digits and - . _ ~ + /, then = if need be (RFC 6750's b64token); or None"""
+    if value is None:
+        return None
+    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9._~+/-]+=*", value):
+        raise ValueError
+    return value
 
 
 def function(value: Any) -> Any:

@@ -6,6 +6,7 @@ late, twice or never.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from .store.base import Change, Report
@@ -47,11 +48,13 @@ class Endings:
 
     :param alarms: the durable alarms, which RQ keeps.
     :param timer: the precise ones, which this process keeps.
+    :param wake: called with a number of seconds, within which :meth:`tick` is wanted.
     """
 
-    def __init__(self, alarms: Alarms, timer: Timer[Alarm]) -> None:
+    def __init__(self, alarms: Alarms, timer: Timer[Alarm], wake: Callable[[float], None]) -> None:
         self._alarms = alarms
         self._timer = timer
+        self._wake = wake
 
     def reported(self, report: Report) -> None:
         """Set and remove alarms as a report's answer says."""
@@ -82,6 +85,7 @@ class Endings:
         )
         # Stores keep whole milliseconds: within the last one nothing would be due yet.
         self._timer.set(alarm.session, seconds + 0.001, alarm)
+        self._wake(seconds + 0.001)
 
     def ring_unheard(self) -> None:
         """Ring for whatever is ready, because nobody heard."""

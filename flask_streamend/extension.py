@@ -162,7 +162,7 @@ class StreamEnd:
         """
         if not 1 <= ttl <= 86_400:
             raise ValueError(f"ttl is {ttl!r}: expected a number of seconds from 1 to 86,400")
-        self._guest("join", event_id, viewer_id, ttl)
+        self._guest("seen", event_id, viewer_id, ttl)
 
     def _guest(self, act: GuestAct, event_id: str, viewer_id: str, ttl: float) -> None:
         check_event_id(event_id)
@@ -172,6 +172,7 @@ class StreamEnd:
         session = secrets.token_hex(8)
         report = state.store.guest(act, event_id, guest, int(ttl * 1000), session, delay)
         state.endings.reported(report)
+        state.observers.reported(report)
 
     def join_token(self, event_id: str, viewer_id: str, expires: float = 86_400) -> str:
         """Return a signed token with which the socket lets a viewer in: ``/ws/<event>?token=…``.
@@ -199,6 +200,7 @@ class StreamEnd:
         state.presence.flush()
         report = state.store.schedule(event_id, secrets.token_hex(8), int(delay * 1000))
         state.endings.reported(report)
+        state.observers.reported(report)
         return state.store.status([event_id])[0]
 
     def end_event(self, event_id: str) -> bool:
@@ -206,8 +208,9 @@ class StreamEnd:
 
         :returns: False where the event has no session that could end.
         """
+        from . import signals
         from .ending import Alarm
-        from .store.base import Change
+        from .store.base import Change, Over
 
         check_event_id(event_id)
         state = self._state()
@@ -215,7 +218,8 @@ class StreamEnd:
         ended = state.store.finish(event_id, Change.STOPPED)
         if ended is None:
             return False
-        state.presence.over(event_id, ended.session, Change.STOPPED)
+        state.presence.over(Over(event_id, ended.session, Change.STOPPED), ended.due)
+        state.observers.now(signals.event_ended, **ended.what())
         state.alarms.ring(Alarm(event_id, ended.session, ended.due, 0))
         return True
 
@@ -226,14 +230,14 @@ class StreamEnd:
 
         :returns: False where the event has no session.
         """
-        from .store.base import Change
+        from .store.base import Change, Over
 
         check_event_id(event_id)
         state = self._state()
         ended = state.store.finish(event_id, Change.PURGED)
         if ended is None:
             return False
-        state.presence.over(event_id, ended.session, Change.PURGED)
+        state.presence.over(Over(event_id, ended.session, Change.PURGED), ended.due)
         state.alarms.disarm([ended.session])
         return True
 

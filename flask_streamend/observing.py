@@ -16,7 +16,7 @@ from blinker import NamedSignal
 from flask import Flask, has_app_context
 
 from . import signals
-from .store.base import Change, Reported
+from .store.base import Change, Over, Report, Reported
 from .telemetry.logs import log
 from .telemetry.tally import Tally
 
@@ -57,10 +57,24 @@ class Observers:
             with self._lock:
                 self._went[event_id] += 1
 
+    def let_go(self, over: Over, viewers: int, now: int) -> None:
+        """Tell of a stopped session's viewers: they left that session, whenever they are gone."""
+        what = {"event_id": over.event_id, "session": over.session, "clients": 0, "at": now / 1000}
+        for _ in range(viewers):
+            self._later(signals.viewer_left, what)
+
+    def reported(self, report: Report) -> None:
+        """Tell what a report not of this process's own viewers made of events."""
+        for row in report.events:
+            self._tell(row, report.now, report.came, report.went)
+
     def counted(self, row: Reported, now: int) -> None:
-        """Tell what a report made of an event."""
+        """Tell what a report of this process's viewers made of an event."""
         with self._lock:
             came, went = self._came.pop(row.event_id, 0), self._went.pop(row.event_id, 0)
+        self._tell(row, now, came, went)
+
+    def _tell(self, row: Reported, now: int, came: int, went: int) -> None:
         what: dict[str, Any] = {
             "event_id": row.event_id,
             "session": row.session,
@@ -76,7 +90,7 @@ class Observers:
         if row.change is Change.ENDING:
             self._later(signals.event_ending, what)
 
-    def reported(self) -> None:
+    def forget(self) -> None:
         """Forget who came and went in reports that were answered without them."""
         with self._lock:
             if len(self._came) + len(self._went) > WAITING:

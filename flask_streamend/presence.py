@@ -17,7 +17,7 @@ from typing import Protocol
 from .ending import Endings
 from .errors import StoreError
 from .observing import Observers
-from .store.base import Change, Held, Report
+from .store.base import Change, Held, Over, Report
 from .store.interface import Store
 from .telemetry.logs import log
 
@@ -85,6 +85,8 @@ class Presence:
         self._lock = threading.Lock()
         self._viewers: dict[str, set[Viewer]] = {}
         self._total = 0
+        # Of a session that was stopped: told to go, counted no more, and not gone yet.
+        self._let_go: set[Viewer] = set()
         self._most: dict[str, int] = {}
         self._sessions: dict[str, str] = {}
         self._delays: dict[str, int] = {}
@@ -118,6 +120,9 @@ class Presence:
     def leave(self, event_id: str, viewer: Viewer) -> None:
         """Count a viewer no more."""
         with self._lock:
+            if viewer in self._let_go:
+                self._let_go.remove(viewer)
+                return
             viewers = self._viewers[event_id]
             viewers.remove(viewer)
             self._total -= 1
@@ -209,7 +214,7 @@ class Presence:
             self._forget(changed)
             self._flushed_at = time.monotonic()
         self._settled.set()
-        self._observers.reported()
+        self._observers.forget()
 
     def settle(self, within: float) -> None:
         """Have what changed reported, and wait for it no longer than ``within`` seconds."""
@@ -261,30 +266,43 @@ class Presence:
 
     def _take_in(self, report: Report, held: dict[str, Held]) -> None:
         for row in report.events:
+            reported = held.get(row.event_id)
+            if row.change in (Change.STOPPED, Change.PURGED):
+                session = reported.session if reported is not None else ""
+                self.over(Over(row.event_id, session, row.change), report.now)
+                continue
             with self._lock:
                 if row.session:
                     self._sessions[row.event_id] = row.session
-                self._elsewhere[row.event_id] = max(0, row.clients - held[row.event_id].count)
-            if row.change in (Change.STOPPED, Change.PURGED):
-                self.over(row.event_id, held[row.event_id].session, row.change)
-            else:
-                self.tell(row.event_id, row.clients)
-                self._observers.counted(row, report.now)
+                count = reported.count if reported is not None else 0
+                self._elsewhere[row.event_id] = max(0, row.clients - count)
+            self.tell(row.event_id, row.clients)
+            self._observers.counted(row, report.now)
         self._endings.reported(report)
 
-    def over(self, event_id: str, session: str, change: Change) -> None:
-        """Act on a session's being stopped or purged while this process may hold viewers of it."""
+    def over(self, over: Over, now: int) -> None:
+        """Act on a session's being stopped or purged while this process may hold viewers of it.
+
+        :param now: the store's time.
+        """
+        event_id, stopped = over.event_id, over.change is Change.STOPPED
         with self._lock:
-            if self._sessions.get(event_id) != session:
+            if self._sessions.get(event_id) != over.session:
                 return
+            # Who watches on, or comes, is of another session.
+            self._sessions[event_id] = secrets.token_hex(8)
             viewers = list(self._viewers.get(event_id, ()))
-            if change is Change.PURGED:
-                # Counted again, as another session.
-                self._sessions[event_id] = secrets.token_hex(8)
+            if stopped:
+                self._viewers.pop(event_id, None)
+                self._let_go.update(viewers)
+                self._total -= len(viewers)
+                self._most.pop(event_id, None)
+            else:
                 self._note(event_id, urgent=True)
-        if change is Change.STOPPED:
+        if stopped:
             for viewer in viewers:
                 viewer.stop(STOPPED)
+            self._observers.let_go(over, len(viewers), now)
         else:
             self._wake(0.0)
 

@@ -10,6 +10,7 @@ import time
 
 from .ending import Endings
 from .errors import StoreError
+from .observing import Observers
 from .presence import Presence
 from .store.base import Report
 from .store.interface import Store
@@ -26,10 +27,13 @@ class Sweep:
     :param lease: seconds; three beats fit into it.
     """
 
-    def __init__(self, store: Store, presence: Presence, endings: Endings, lease: float) -> None:
+    def __init__(
+        self, store: Store, presence: Presence, endings: Endings, observers: Observers, lease: float
+    ) -> None:
         self._store = store
         self._presence = presence
         self._endings = endings
+        self._observers = observers
         self._lease = int(lease * 1000)
         self._every = min(BEAT, lease / 3)
         self._next = 0.0
@@ -61,7 +65,7 @@ class Sweep:
         if holder and not answer.known:
             presence.reintroduce()
         for over in answer.over:
-            presence.over(over.event_id, over.session, over.change)
+            presence.over(over, answer.now)
         for holder in answer.lapsed:
             report = self._store.reap(holder)
             if report.events:
@@ -78,6 +82,7 @@ class Sweep:
 
     def _take_in(self, report: Report) -> None:
         self._endings.reported(report)
+        self._observers.reported(report)
 
     def _tell_counts(self) -> None:
         """Tell viewers here what changed elsewhere, where a page asked to know."""

@@ -107,9 +107,9 @@ def renew(state: AppState) -> None:
     state.timer.clear()
     keeper = state.keeper = Keeper(lambda: state.tally.error("store"))
     lease = state.settings.lease
-    endings = state.endings = Endings(state.alarms, state.timer)
+    endings = state.endings = Endings(state.alarms, state.timer, keeper.wake)
     presence = state.presence = Presence(state.store, endings, state.observers, lease, keeper.wake)
-    sweep = state.sweep = Sweep(state.store, presence, endings, lease)
+    sweep = state.sweep = Sweep(state.store, presence, endings, state.observers, lease)
     for task in (presence.tick, endings.tick, sweep.tick, state.write_counts):
         keeper.add(task)
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from flask_streamend.store.base import Store
+from flask_streamend.store.interface import Store
 from flask_streamend.store.memory import MemoryStore
 from flask_streamend.store.redis import RedisStore
 

@@ -25,6 +25,7 @@ SCRIPTS = sorted(p.stem for p in (STORE / "lua").glob("*.lua") if not p.stem.sta
 OTHERS = {
     "clients",
     "dead",
+    "deliveries_gone",
     "deliveries_made",
     "grace_periods|ended",
     "grace_periods|resumed",

@@ -15,7 +15,7 @@ from ..event import Event, Notice
 from ..loading import Loading
 from ..observing import Observers
 from ..settings import Settings
-from ..store.base import Delivery, Ended, Outcome
+from ..store.base import Delivery, Outcome
 from ..store.interface import Store
 from ..telemetry.logs import log, mask_address, mask_text
 from .base import Channel, Skip
@@ -77,7 +77,7 @@ class Deliverer:
                 ended = self._store.claim(BATCH)
                 self._alarms.disarm([end.session for end in ended])
                 for end in ended:
-                    self._observers.now(signals.event_ended, **_what(end))
+                    self._observers.now(signals.event_ended, **end.what())
                 taken = self._store.take(self._owner, TURN_MS, BATCH)
                 if not taken:
                     break
@@ -132,7 +132,7 @@ class Deliverer:
             self._failed(delivery, channel, Outcome.DEAD if last else Outcome.FAILED, error)
         else:
             self._settle(delivery, channel, Outcome.SENT, "")
-            self._observers.now(signals.notification_sent, **_what(delivery))
+            self._observers.now(signals.notification_sent, **delivery.what())
 
     def _notice(self, delivery: Delivery, event: Event) -> Notice:
         return Notice(
@@ -161,7 +161,7 @@ class Deliverer:
             },
         )
         self._observers.failed("channel")
-        self._observers.now(signals.notification_failed, error=text, **_what(delivery))
+        self._observers.now(signals.notification_failed, error=text, **delivery.what())
         self._settle(delivery, channel, outcome, text)
 
     def _settle(self, delivery: Delivery, channel: Channel, outcome: Outcome, error: str) -> None:
@@ -177,16 +177,6 @@ class Deliverer:
         """Return the milliseconds until the next try: doubling, with jitter of a quarter."""
         wait = min(LONGEST_WAIT, self._settings.retry_backoff * 2 ** min(attempts, 20))
         return int(wait * 1000 * random.uniform(0.75, 1.0))  # noqa: S311 - jitter is no secret
-
-
-def _what(end: Ended | Delivery) -> dict[str, object]:
-    """Return what a signal about an end carries."""
-    return {
-        "event_id": end.event_id,
-        "session": end.session,
-        "clients": end.clients,
-        "at": end.due / 1000,
-    }
 
 
 def _extra(delivery: Delivery, channel: Channel) -> dict[str, object]:

@@ -19,7 +19,7 @@ LATENCY_BOUNDS = (
 LATENCY_BOUNDS_MS = tuple(int(bound * 1000) for bound in LATENCY_BOUNDS)
 
 DeadAct = Literal["retry", "dismiss"]
-GuestAct = Literal["join", "leave", "expire"]
+GuestAct = Literal["join", "seen", "leave", "expire"]
 
 
 class Change(str, Enum):
@@ -88,11 +88,15 @@ class Report:
     :param now: the store's time.
     :param events: what became of each event that was reported.
     :param known: False: the store did not know the holder and did nothing; report in full.
+    :param came: viewers by name who came.
+    :param went: viewers by name who went.
     """
 
     now: int
     events: tuple[Reported, ...] = ()
     known: bool = True
+    came: int = 0
+    went: int = 0
 
 
 @dataclass(frozen=True)
@@ -111,6 +115,10 @@ class Ended:
     peak: int
     clients: int = 0
     """Viewers who were still there: more than 0 where the stream was stopped."""
+
+    def what(self) -> dict[str, object]:
+        """Return what a signal about this end carries."""
+        return _what(self)
 
 
 @dataclass(frozen=True)
@@ -160,6 +168,10 @@ class Delivery:
     attempts: int
     clients: int = 0
     """Viewers who were still there at the end."""
+
+    def what(self) -> dict[str, object]:
+        """Return what a signal about this end carries."""
+        return _what(self)
 
 
 @dataclass(frozen=True)
@@ -223,3 +235,12 @@ class Totals:
     counters: Mapping[str, int]
     problems: Mapping[str, float]
     busiest: tuple[tuple[str, int], ...]
+
+
+def _what(end: Ended | Delivery) -> dict[str, object]:
+    return {
+        "event_id": end.event_id,
+        "session": end.session,
+        "clients": end.clients,
+        "at": end.due / 1000,
+    }

@@ -17,6 +17,7 @@ class Keys:
     held:PROCESS  hash    event -> viewers that process holds; ``#seq`` -> its last report
     held:guests   hash    event -> viewers by name, whom no process holds
     guests:EVENT  zset    viewer (hashed) -> when it is gone by itself
+    stragglers:EVENT  zset  viewer (hashed) of a stopped session -> when it is gone; for an hour
     expiry        zset    event -> when the first of its guests is gone by itself
     clients       zset    event -> viewers over all processes; 0 while ending
     sessions      hash    event -> its session as JSON
@@ -58,6 +59,10 @@ class Keys:
     def guests(self, event_id: str) -> str:
         """Return the key of an event's viewers by name."""
         return self.key(f"guests:{event_id}")
+
+    def stragglers(self, event_id: str) -> str:
+        """Return the key of viewers by name whose session was stopped."""
+        return self.key(f"stragglers:{event_id}")
 
     def held(self, holder: str) -> str:
         """Return the key of what one holder holds."""

@@ -44,6 +44,7 @@ class MemoryStore(MemoryLedger):
         super().__init__(clock)
         self._holders: dict[str, _Holder] = {GUESTS: _Holder(lease=2**62)}
         self._guests: dict[str, dict[str, int]] = {}
+        self._stragglers: dict[str, dict[str, int]] = {}
         self._clients: dict[str, int] = {}
         self._sessions: dict[str, Session] = {}
         self._due: dict[str, int] = {}
@@ -137,10 +138,17 @@ class MemoryStore(MemoryLedger):
     ) -> Report:
         with self._act():
             guests = self._guests.get(event_id, {})
-            if act == "join":
-                guests[guest] = max(self._after() + ttl, guests.get(guest, 0))
+            gone = self._stragglers.get(event_id, {})
+            before, until = set(guests), self._after() + ttl
+            if act == "seen" and gone.get(guest, 0) > self._now():
+                gone[guest] = until
+            elif act in ("join", "seen"):
+                gone.pop(guest, None)
+                guests[guest] = max(until, guests.get(guest, 0))
             elif act == "leave":
+                gone.pop(guest, None)
                 guests.pop(guest, None)
+            came = len(set(guests) - before)
             guests = {name: at for name, at in guests.items() if at > self._now()}
             if guests:
                 self._guests[event_id] = guests
@@ -148,7 +156,15 @@ class MemoryStore(MemoryLedger):
                 self._guests.pop(event_id, None)
             held = self._holders[GUESTS].held
             row = self._apply(held, event_id, len(guests), session, delay)
-            return Report(self._after(), (row,))
+            went = len(before) + came - len(guests)
+            return Report(self._after(), (row,), came=came, went=went)
+
+    def _forget_stragglers(self, now: int) -> None:
+        self._stragglers = {
+            event: gone
+            for event, gone in self._stragglers.items()
+            if max(gone.values(), default=0) > now
+        }
 
     def schedule(self, event_id: str, session: str, delay: int) -> Report:
         with self._act():
@@ -170,8 +186,11 @@ class MemoryStore(MemoryLedger):
             if session is None:
                 return None
             clients = sum(h.held.pop(event_id, 0) for h in self._holders.values())
+            if change is Change.STOPPED and event_id in self._guests:
+                self._stragglers[event_id] = self._guests[event_id]
             for forget in (self._guests, self._clients, self._due):
                 forget.pop(event_id, None)
+            self._forget_stragglers(now)
             self._over = {key: at for key, at in self._over.items() if at > now - OVER_MS}
             self._over[event_id, session.id, change] = self._after()
             if change is Change.PURGED:

@@ -87,12 +87,11 @@ class RedisStore:
         self, act: GuestAct, event_id: str, guest: str, ttl: int, session: str, delay: int
     ) -> Report:
         k = self.keys
-        now, row = self._run(
-            "guest",
-            [*self._presence, k.held(k.GUESTS), k.guests(event_id), k.expiry],
-            *(act, event_id, guest, ttl, session, delay),
+        keys = [k.held(k.GUESTS), k.guests(event_id), k.expiry, k.stragglers(event_id)]
+        now, row, came, went = self._run(
+            "guest", [*self._presence, *keys], *(act, event_id, guest, ttl, session, delay)
         )
-        return Report(int(now), (_reported(row),))
+        return Report(int(now), (_reported(row),), came=int(came), went=int(went))
 
     def schedule(self, event_id: str, session: str, delay: int) -> Report:
         now, row = self._run("schedule", self._presence[:5], event_id, session, delay)
@@ -100,13 +99,14 @@ class RedisStore:
 
     def finish(self, event_id: str, change: Change) -> Ended | None:
         k = self.keys
+        guests = [k.guests(event_id), k.expiry, k.stragglers(event_id)]
         while True:
             with answering():
                 holders = cast(list[Any], self.redis.zrange(k.holders, 0, -1))
             held = [k.held(text(holder)) for holder in (k.GUESTS, *holders)]
             row = self._run(
                 "finish",
-                [*self._presence, k.ledger, k.open, k.owed, k.guests(event_id), k.expiry, *held],
+                [*self._presence, k.ledger, k.open, k.owed, *guests, *held],
                 *(event_id, change.value, OVER_MS),
             )
             if len(row) != 1:

@@ -63,13 +63,27 @@ def look_at_server(state: AppState, environ: Mapping[str, Any]) -> None:
         log.info("This process has %s", capacity)
 
 
-def check_free(app: Flask, path: str, key: str) -> None:
-    """Check that no rule answers a path yet: of two, the first registered would win silently.
+def check_own(app: Flask, state: AppState) -> None:
+    """Check that no rule came later for a page that the extension serves.
+
+    :raises ConfigurationError: naming both owners and the setting to change.
+    """
+    settings = state.settings
+    for path, key, own in (
+        (settings.health_path, "STREAMEND_HEALTH_PATH", "streamend_health"),
+        (settings.metrics_path, "STREAMEND_METRICS_PATH", "streamend_metrics"),
+    ):
+        if path is not None and own in app.view_functions:
+            check_free(app, path, key, own)
+
+
+def check_free(app: Flask, path: str, key: str, own: str = "") -> None:
+    """Check that no rule but our own answers a path: of two, the first would win silently.
 
     :raises ConfigurationError: naming both owners and the setting to change.
     """
     for rule in app.url_map.iter_rules():
-        if rule.rule == path and "GET" in (rule.methods or ()):
+        if rule.rule == path and "GET" in (rule.methods or ()) and rule.endpoint != own:
             raise ConfigurationError(
                 f"{path} is already served by the endpoint {rule.endpoint!r}, and flask_streamend"
                 f" would serve it too: set {key} to another path, or to None for no page"
@@ -84,6 +98,7 @@ def _start_with_first_request(app: Flask, state: AppState) -> None:
 
     def start() -> None:
         if not state.keeper.started:
+            check_own(app, state)
             make_visible()
             state.keeper.start()
             look_at_server(state, request.environ)

@@ -4,7 +4,8 @@
 -- `over` that it was stopped, or purged and to be counted anew.
 --
 -- KEYS  1 holders  2 clients  3 sessions  4 due  5 stats  6 over  7 ledger  8 open  9 owed
---       10 guests:EVENT  11 expiry  12... held:HOLDER, of every holder, guests included
+--       10 guests:EVENT  11 expiry  12 stragglers:EVENT
+--       13... held:HOLDER, of every holder, guests included
 -- ARGV  1 event   2 "stopped" or "purged"   3 ms for which `over` remembers it
 -- returns {}: there was no session
 --         {"again"}: holders came meanwhile whose keys were not given; nothing was done
@@ -13,12 +14,12 @@
 --- include deliver
 local event = ARGV[1]
 -- Guests have no lease, so they are not among the holders.
-if redis.call('ZCARD', KEYS[1]) + 1 > #KEYS - 11 then return {'again'} end
+if redis.call('ZCARD', KEYS[1]) + 1 > #KEYS - 12 then return {'again'} end
 local packed = redis.call('HGET', KEYS[3], event)
 if not packed then return {} end
 local session = cjson.decode(packed)
 local clients = 0
-for i = 12, #KEYS do
+for i = 13, #KEYS do
   local count = redis.call('HGET', KEYS[i], event)
   if count then
     clients = clients + tonumber(count)
@@ -26,6 +27,10 @@ for i = 12, #KEYS do
   end
 end
 if clients > 0 then redis.call('HINCRBY', KEYS[5], 'clients', -clients) end
+if ARGV[2] == 'stopped' and redis.call('EXISTS', KEYS[10]) == 1 then
+  redis.call('RENAME', KEYS[10], KEYS[12])
+  redis.call('PEXPIRE', KEYS[12], ARGV[3])
+end
 redis.call('DEL', KEYS[10])
 redis.call('ZREM', KEYS[11], event)
 redis.call('ZREM', KEYS[2], event)
