@@ -217,9 +217,12 @@ class Presence:
         self._observers.forget()
 
     def settle(self, within: float) -> None:
-        """Have what changed reported, and wait for it no longer than ``within`` seconds."""
+        """Have what changed reported, and wait for it no longer than ``within`` seconds.
+
+        Not while the store is away: nobody would answer.
+        """
         with self._lock:
-            if not self._changed:
+            if not self._changed or self._away:
                 return
             self._flush_at = time.monotonic()
             self._settled.clear()

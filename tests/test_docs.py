@@ -142,7 +142,7 @@ def stage(tmp_path: Path, redis_url: str, mailbox: Mailbox) -> Iterator[Stage]:
     scenes: list[Scene] = []
 
     def scene(name: str) -> Scene:
-        env = {"REDIS_URL": redis_url, "SECRET_KEY": "documentation", "TOKEN": "open sesame"}
+        env = {"REDIS_URL": redis_url, "SECRET_KEY": "documentation", "TOKEN": "open-sesame"}
         env["MAIL_PORT"] = str(mailbox.port)
         made = Scene(tmp_path / name, env, ports(8000, 8025, 8081))
         scenes.append(made)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from .apps.store import Web
 from .ground import Ground
 from .servers import Process, Site, eventually
 
@@ -142,6 +143,16 @@ def test_guests_are_told_as_viewers_are(site: Site, worker: Process, file: Path)
         *("event_started", "viewer_joined", "viewer_left", "event_ending"),
         *("event_ended", "notification_sent"),
     ]
+
+
+def test_a_dead_process_s_event_is_told_as_ending(
+    site: Site, worker: Process, file: Path, ground: Ground
+) -> None:
+    """Where the last viewers died with their process, whoever notices tells that it ends."""
+    Web(ground.store, "dead").set("reaped", 2)
+    ground.store.heartbeat("dead", 1, 0)
+    wait(file, "reaped", "notification_sent")
+    assert names(file, "reaped") == ["event_ending", "event_ended", "notification_sent"]
 
 
 def test_a_scheduled_end_is_told_as_ending(site: Site, worker: Process, file: Path) -> None:

@@ -32,7 +32,7 @@ def plain(answer: Any) -> Any:
     """Return an answer with its instants as whether there is one, and rows in a fixed order."""
     if isinstance(answer, Report):
         rows = sorted((plain(row) for row in answer.events), key=lambda row: str(row["event_id"]))
-        return answer.known, rows
+        return answer.known, rows, answer.came, answer.went
     if isinstance(answer, (list, tuple)):
         return sorted((plain(item) for item in answer), key=str)
     if hasattr(answer, "__dataclass_fields__"):
@@ -84,7 +84,7 @@ class Walk:
         return lambda s: s.report(holder, seq, lease, held, full)
 
     def _guest(self, store: Store) -> Act:
-        act = self.random.choice(["join", "join", "leave", "expire"])
+        act = self.random.choice(["join", "seen", "seen", "leave", "expire"])
         event, name = self.random.choice(EVENTS), self.random.choice(["ann", "bob"])
         ttl, session = self.random.choice([1, FAR]), f"s{next(self._names)}"
         delay = -1 if act == "expire" else self._delay()

@@ -12,7 +12,7 @@ from typing import Any
 from redis import BlockingConnectionPool, Redis
 from redis.backoff import NoBackoff
 from redis.commands.core import Script
-from redis.exceptions import RedisError
+from redis.exceptions import ConnectionError, RedisError
 from redis.retry import Retry
 
 from ..errors import StoreError
@@ -37,7 +37,8 @@ def connect(url: str, timeout: float = TIMEOUT, connections: int = CONNECTIONS) 
         socket_timeout=timeout,
         socket_connect_timeout=timeout,
         # Once, at once: a pooled connection that Redis closed meanwhile. Every script bears it.
-        retry=Retry(NoBackoff(), 1),
+        # Not after a time-out: who waits has waited long enough.
+        retry=Retry(NoBackoff(), 1, supported_errors=(ConnectionError,)),
     )
     return Redis(connection_pool=pool)
 
