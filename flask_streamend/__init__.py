@@ -3,6 +3,7 @@
 A map of the package, in the order data walks it::
 
     websocket    the viewer's socket
+    viewers      somebody who watches
     presence     who watches what, in this process, and its reports to the store
     store/       what is true across processes: Redis, one Lua script an atomic act
     ending       last one left, somebody back: timer (this process's) and alarms (RQ's)

@@ -136,7 +136,7 @@ class StreamEnd:
 
         :param viewer_id: who it is, for the application's own use.
         """
-        from .presence import Silent
+        from .viewers import Silent
 
         check_event_id(event_id)
         state = self._state()

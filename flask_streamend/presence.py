@@ -12,14 +12,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Protocol
 
+from .contact import Contact
 from .ending import Endings
 from .errors import StoreError
 from .observing import Observers
 from .store.base import Change, Held, Over, Report
 from .store.interface import Store
-from .telemetry.logs import log
+from .viewers import Viewer
 
 #: Seconds for which changes that are neither first nor last are gathered into one report.
 GATHER = 0.1
@@ -31,39 +31,13 @@ STOPPED = 4000
 RETRY = 1.0
 
 
-class Viewer(Protocol):
-    """Somebody who watches, as this process knows them."""
-
-    def stop(self, code: int) -> None:
-        """Let go of, with a close code. Must not block."""
-
-    @property
-    def listens(self) -> bool:
-        """Whether this viewer wants to hear how many watch."""
-
-    def tell(self, clients: int) -> None:
-        """Hear how many watch. Must not block."""
-
-
-class Silent:
-    """A viewer who is only counted."""
-
-    __slots__ = ()
-    listens = False
-
-    def stop(self, code: int) -> None:
-        """Do nothing: there is no socket to close."""
-
-    def tell(self, clients: int) -> None:
-        """Do nothing."""
-
-
 class Presence:
     """The viewers one process holds: one holder in the store.
 
     :param store: where they are reported.
     :param endings: told of what a report made pending, or resumed.
     :param observers: told of who came and went, and of failures.
+    :param contact: told whether the store answers.
     :param lease: seconds after which the store may forget this process.
     :param wake: called with a number of seconds, within which :meth:`tick` is wanted.
     """
@@ -73,12 +47,14 @@ class Presence:
         store: Store,
         endings: Endings,
         observers: Observers,
+        contact: Contact,
         lease: float,
         wake: Callable[[float], None],
     ) -> None:
         self._store = store
         self._endings = endings
         self._observers = observers
+        self._contact = contact
         self._lease = int(lease * 1000)
         self._wake = wake
         self.holder = secrets.token_hex(8)
@@ -99,7 +75,6 @@ class Presence:
         self._seq = 0
         self._settled = threading.Event()
         self._known = False
-        self._away = False
 
     def enter(self, event_id: str, viewer: Viewer, delay: float) -> None:
         """Count a viewer.
@@ -112,10 +87,8 @@ class Presence:
             self._total += 1
             self._most[event_id] = max(len(viewers), self._most.get(event_id, 0))
             self._delays[event_id] = int(delay * 1000)
-            wait = self._note(event_id, urgent=len(viewers) == 1)
+            self._note(event_id, urgent=len(viewers) == 1)
         self._observers.joined(event_id)
-        if wait is not None:
-            self._wake(wait)
 
     def leave(self, event_id: str, viewer: Viewer) -> None:
         """Count a viewer no more."""
@@ -128,20 +101,17 @@ class Presence:
             self._total -= 1
             if not viewers:
                 del self._viewers[event_id]
-            wait = self._note(event_id, urgent=not viewers)
+            self._note(event_id, urgent=not viewers)
         self._observers.left(event_id)
-        if wait is not None:
-            self._wake(wait)
 
-    def _note(self, event_id: str, urgent: bool) -> float | None:
-        """Note a change for the next report; return the seconds till then, if it is now sooner."""
+    def _note(self, event_id: str, urgent: bool) -> None:
+        """Note a change for the next report, and have it made sooner if need be."""
         self._changed.add(event_id)
         now = time.monotonic()
         at = max(now, self._flushed_at + APART) if urgent else now + GATHER
-        if self._flush_at is not None and self._flush_at <= at:
-            return None
-        self._flush_at = at
-        return at - now
+        if self._flush_at is None or self._flush_at > at:
+            self._flush_at = at
+            self._wake(at - now)
 
     @contextmanager
     def viewing(self, event_id: str, viewer: Viewer, delay: float) -> Iterator[None]:
@@ -209,7 +179,7 @@ class Presence:
                 with self._lock:
                     self._changed |= changed
                     self._flush_at = time.monotonic() + RETRY
-                self.away_now(error)
+                self._contact.lost(error)
                 raise
             self._forget(changed)
             self._flushed_at = time.monotonic()
@@ -222,7 +192,7 @@ class Presence:
         Not while the store is away: nobody would answer.
         """
         with self._lock:
-            if not self._changed or self._away:
+            if not self._changed or self._contact.away:
                 return
             self._flush_at = time.monotonic()
             self._settled.clear()
@@ -247,7 +217,7 @@ class Presence:
         except StoreError:
             self._remember_most(held)
             raise
-        self.back_now()
+        self._contact.back()
         if report.known:
             self._known = True
             self._take_in(report, held)
@@ -306,8 +276,6 @@ class Presence:
             for viewer in viewers:
                 viewer.stop(STOPPED)
             self._observers.let_go(over, len(viewers), now)
-        else:
-            self._wake(0.0)
 
     def listening(self) -> list[str]:
         """Return the events with a viewer here who wants to hear how many watch."""
@@ -328,16 +296,3 @@ class Presence:
             for event_id in events - self._changed - set(self._viewers):
                 for memory in (self._sessions, self._delays, self._elsewhere, self._most):
                     memory.pop(event_id, None)
-
-    def away_now(self, error: StoreError) -> None:
-        """Note that the store does not answer: counted each time, logged once."""
-        self._observers.failed("store")
-        if not self._away:
-            self._away = True
-            log.error("redis-away: viewers are counted here and reported later: %s", error)
-
-    def back_now(self) -> None:
-        """Note that the store answers."""
-        if self._away:
-            self._away = False
-            log.warning("redis-back: the store answers again")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 
+from .contact import Contact
 from .ending import Endings
 from .errors import StoreError
 from .observing import Observers
@@ -28,12 +29,19 @@ class Sweep:
     """
 
     def __init__(
-        self, store: Store, presence: Presence, endings: Endings, observers: Observers, lease: float
+        self,
+        store: Store,
+        presence: Presence,
+        endings: Endings,
+        observers: Observers,
+        contact: Contact,
+        lease: float,
     ) -> None:
         self._store = store
         self._presence = presence
         self._endings = endings
         self._observers = observers
+        self._contact = contact
         self._lease = int(lease * 1000)
         self._every = min(BEAT, lease / 3)
         self._next = 0.0
@@ -47,7 +55,7 @@ class Sweep:
             try:
                 self.beat()
             except StoreError as error:
-                self._presence.away_now(error)
+                self._contact.lost(error)
         return max(0.0, self._next - time.monotonic())
 
     def beat(self) -> None:
@@ -58,7 +66,7 @@ class Sweep:
         presence = self._presence
         holder = presence.holder if presence.total() else ""
         answer = self._store.heartbeat(holder, self._lease, self._since)
-        presence.back_now()
+        self._contact.back()
         # One millisecond back: what happened in the same one is told twice rather than never.
         self._since = answer.now - 1
         self.clients_elsewhere = max(0, answer.clients - presence.total())

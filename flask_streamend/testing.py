@@ -37,9 +37,9 @@ from wsproto.events import Request as WebSocketRequest
 from .alarms_local import LocalAlarms
 from .event import EventStatus, Notice
 from .notices.mail import MailChannel
-from .presence import Silent
 from .state import AppState, state_of
 from .store.memory import MemoryStore
+from .viewers import Silent
 from .wiring import build
 
 if TYPE_CHECKING:

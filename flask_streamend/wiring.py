@@ -11,6 +11,7 @@ from flask import Flask
 from .access import Refusals, Tokens
 from .alarms import RQAlarms
 from .alarms_local import LocalAlarms
+from .contact import Contact
 from .ending import Alarm, Alarms, Endings
 from .errors import ConfigurationError
 from .keeper import Keeper
@@ -108,8 +109,11 @@ def renew(state: AppState) -> None:
     keeper = state.keeper = Keeper(lambda: state.tally.error("store"))
     lease = state.settings.lease
     endings = state.endings = Endings(state.alarms, state.timer, keeper.wake)
-    presence = state.presence = Presence(state.store, endings, state.observers, lease, keeper.wake)
-    sweep = state.sweep = Sweep(state.store, presence, endings, state.observers, lease)
+    contact = Contact(state.observers)
+    presence = state.presence = Presence(
+        state.store, endings, state.observers, contact, lease, keeper.wake
+    )
+    sweep = state.sweep = Sweep(state.store, presence, endings, state.observers, contact, lease)
     for task in (presence.tick, endings.tick, sweep.tick, state.write_counts):
         keeper.add(task)
 

@@ -13,7 +13,7 @@ from prometheus_flask_exporter import PrometheusMetrics
 from werkzeug.test import TestResponse
 
 from flask_streamend import ConfigurationError, StreamEnd
-from flask_streamend.presence import Silent
+from flask_streamend.viewers import Silent
 
 from .apps.local import make_app, state
 from .ground import Ground

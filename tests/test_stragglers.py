@@ -6,11 +6,11 @@ import pytest
 from flask import Flask
 
 from flask_streamend import StreamEnd
-from flask_streamend.presence import Silent
 from flask_streamend.settings import Settings
 from flask_streamend.state import AppState
 from flask_streamend.store.base import Change
 from flask_streamend.store.memory import MemoryStore
+from flask_streamend.viewers import Silent
 from flask_streamend.wiring import build
 
 

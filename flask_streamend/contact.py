@@ -1,0 +1,31 @@
+"""Whether the store answers this process: said once when it changes, counted each time it fails."""
+
+from __future__ import annotations
+
+from .errors import StoreError
+from .observing import Observers
+from .telemetry.logs import log
+
+
+class Contact:
+    """This process's contact with the store.
+
+    :ivar away: True from a failure until the store answers again.
+    """
+
+    def __init__(self, observers: Observers) -> None:
+        self._observers = observers
+        self.away = False
+
+    def lost(self, error: StoreError) -> None:
+        """Note that the store did not answer."""
+        self._observers.failed("store")
+        if not self.away:
+            self.away = True
+            log.error("redis-away: viewers are counted here and reported later: %s", error)
+
+    def back(self) -> None:
+        """Note that the store answered."""
+        if self.away:
+            self.away = False
+            log.warning("redis-back: the store answers again")

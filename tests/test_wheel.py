@@ -1,0 +1,34 @@
+"""What is installed is whole."""
+
+from __future__ import annotations
+
+import os
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+import flask_streamend
+
+PACKAGE = Path(flask_streamend.__file__).parent
+
+
+def test_the_package_carries_more_than_modules() -> None:
+    """Scripts, templates, the browser's client and the marker for types are installed too."""
+    for name in (
+        *("py.typed", "store/lua/report.lua", "store/lua/lib_apply.lua", "web/streamend.js"),
+        *("templates/streamend/notice.txt", "templates/streamend/notice.html"),
+    ):
+        assert (PACKAGE / name).is_file(), name
+
+
+def test_the_command_is_registered() -> None:
+    """Flask finds ``flask streamend`` by the package's entry point."""
+    (entry,) = metadata.entry_points(group="flask.commands", name="streamend")
+    assert entry.load().name == "streamend"
+
+
+@pytest.mark.skipif("TOX_ENV_NAME" not in os.environ, reason="run by tox, which installs the wheel")
+def test_the_wheel_is_what_is_tested() -> None:
+    """Under tox the package comes from where the wheel was installed, not from the checkout."""
+    assert "site-packages" in PACKAGE.parts
