@@ -36,6 +36,10 @@ class Observers:
     def __init__(self, app: Flask, tally: Tally) -> None:
         self._app = app
         self._tally = tally
+        self.renew()
+
+    def renew(self) -> None:
+        """Begin anew in a child process, which has none of its parent's threads."""
         self._lock = threading.Lock()
         self._came: dict[str, int] = defaultdict(int)
         self._went: dict[str, int] = defaultdict(int)

@@ -138,6 +138,7 @@ def _after_fork() -> None:
     for state in list(living):
         state.tally.renew()
         state.loading.renew()
+        state.observers.renew()
         renew(state)
 
 

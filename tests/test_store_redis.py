@@ -290,3 +290,24 @@ def test_no_status_of_nothing(store: RedisStore) -> None:
     assert store.status([]) == []
     assert [status.state for status in store.status(["b", "a"])] == ["idle", "idle"]
     assert [status.event_id for status in store.status(["b", "a"])] == ["b", "a"]
+
+
+def test_an_end_whose_session_was_evicted_is_told_all_the_same(
+    store: RedisStore, redis: Redis
+) -> None:
+    """A Redis that drops keys to save memory breaks no claim, and the end gets its delivery."""
+    Web(store, "a").visit("jam")
+    redis.delete(store.keys.sessions)
+    (ended,) = eventually(lambda: store.claim(10), "the end is claimed")
+    assert ended.event_id == "jam"
+    (delivery,) = store.take("worker", 1000, 10)
+    assert delivery.session == ended.session
+
+
+def test_a_ledger_that_was_evicted_stops_nobody(store: RedisStore, redis: Redis) -> None:
+    """Where the ledger is gone what it held can't be taken, and what comes later can."""
+    end(store, "jam")
+    redis.delete(store.keys.ledger)
+    assert store.take("worker", 1000, 10) == []
+    end(store, "later")
+    assert [delivery.event_id for delivery in store.take("worker", 1000, 10)] == ["later"]

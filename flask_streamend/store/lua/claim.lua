@@ -12,7 +12,10 @@ local ended = {}
 local ready = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'WITHSCORES', 'LIMIT', 0, tonumber(ARGV[1]))
 for i = 1, #ready, 2 do
   local event, due = ready[i], tonumber(ready[i + 1])
-  local session = cjson.decode(redis.call('HGET', KEYS[3], event))
+  local packed = redis.call('HGET', KEYS[3], event)
+  -- A Redis that evicts keys may have dropped the session; its end is told all the same.
+  local session = packed and cjson.decode(packed)
+    or {id = string.format('%s-%.0f', redis.sha1hex(event):sub(1, 16), due), started = due, peak = 0}
   redis.call('ZREM', KEYS[1], event)
   redis.call('ZREM', KEYS[2], event)
   redis.call('HDEL', KEYS[3], event)

@@ -9,13 +9,19 @@
 --- include clock
 local taken = {}
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, tonumber(ARGV[3]))) do
-  local record = cjson.decode(redis.call('HGET', KEYS[2], id))
-  -- Its last owner began to send and never said how that went: it may have been accepted.
-  if record.state == 'sending' then record.state, record.unknown = 'retrying', true end
-  record.owner = ARGV[1]
-  local packed = cjson.encode(record)
-  redis.call('HSET', KEYS[2], id, packed)
-  redis.call('ZADD', KEYS[1], now + tonumber(ARGV[2]), id)
-  taken[#taken + 1] = {id, packed}
+  local packed = redis.call('HGET', KEYS[2], id)
+  if packed then
+    local record = cjson.decode(packed)
+    -- Its last owner began to send and never said how that went: it may have been accepted.
+    if record.state == 'sending' then record.state, record.unknown = 'retrying', true end
+    record.owner = ARGV[1]
+    packed = cjson.encode(record)
+    redis.call('HSET', KEYS[2], id, packed)
+    redis.call('ZADD', KEYS[1], now + tonumber(ARGV[2]), id)
+    taken[#taken + 1] = {id, packed}
+  else
+    -- A Redis that evicts keys has dropped the ledger: nothing is known of what was owed.
+    redis.call('ZREM', KEYS[1], id)
+  end
 end
 return taken
