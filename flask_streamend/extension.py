@@ -45,7 +45,7 @@ class StreamEnd:
     :class:`~flask_streamend.StoreError` where it does not answer, and those that take an event id
     :class:`~flask_streamend.EventIdError` where it can't be one.
 
-    :param app: register on this application now.
+    :param app: register on this application now; an event loader may stand here instead.
     :param event_loader: returns an :class:`~flask_streamend.Event` for an id, or None.
     :param viewer_loader: returns a viewer's id, in the request's context; None refuses.
     :param channels: the ways to tell a host; default: e-mail.
@@ -54,12 +54,15 @@ class StreamEnd:
 
     def __init__(
         self,
-        app: Flask | None = None,
+        app: Flask | EventLoader | None = None,
         event_loader: EventLoader | None = None,
         viewer_loader: ViewerLoader | None = None,
         channels: Any = None,
         metrics: PrometheusMetrics | None = None,
     ) -> None:
+        if app is not None and not isinstance(app, Flask):
+            # StreamEnd(load_event): without an application the loader comes first.
+            app, event_loader = None, app
         self.event_loader_function = event_loader
         self.viewer_loader_function = viewer_loader
         self.channels = channels

@@ -156,3 +156,13 @@ def test_a_permanent_error_has_a_reason() -> None:
     """A channel's own error carries its reason; the default is that the server refused."""
     assert PermanentError("no").reason == "refused"
     assert PermanentError("no", "auth").reason == "auth"
+
+
+def test_the_event_loader_may_come_first() -> None:
+    """``StreamEnd(load_event)`` takes the loader, as ``StreamEnd(event_loader=…)`` does."""
+
+    def load_event(event_id: str) -> None:
+        return None
+
+    assert StreamEnd(load_event).event_loader_function is load_event
+    assert StreamEnd(event_loader=load_event).event_loader_function is load_event
