@@ -149,7 +149,7 @@ def test_a_dead_process_s_event_is_told_as_ending(
     site: Site, worker: Process, file: Path, ground: Ground
 ) -> None:
     """Where the last viewers died with their process, whoever notices tells that it ends."""
-    Web(ground.store, "dead").set("reaped", 2)
+    Web(ground.store, "dead", delay=1000).set("reaped", 2)
     ground.store.heartbeat("dead", 1, 0)
     wait(file, "reaped", "notification_sent")
     assert names(file, "reaped") == ["event_ending", "event_ended", "notification_sent"]
@@ -157,7 +157,7 @@ def test_a_dead_process_s_event_is_told_as_ending(
 
 def test_a_scheduled_end_is_told_as_ending(site: Site, worker: Process, file: Path) -> None:
     """An end that was scheduled is an event ending, though nobody ever came."""
-    site.get("/schedule/scheduled?delay=0.2")
+    site.get("/schedule/scheduled?delay=1")
     wait(file, "scheduled", "notification_sent")
     assert names(file, "scheduled") == ["event_ending", "event_ended", "notification_sent"]
 
