@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from redis import Redis
 
+from flask_streamend.state import living
 from flask_streamend.store.interface import Store
 from flask_streamend.store.memory import MemoryStore
 from flask_streamend.store.redis import RedisStore
@@ -28,6 +29,15 @@ def missing(what: str, cure: str) -> None:
     if os.environ.get("CI"):
         pytest.fail(f"{what} is missing in CI: {cure}")
     pytest.skip(f"{what} is missing: {cure}")
+
+
+@pytest.fixture(autouse=True)
+def _keepers() -> Iterator[None]:
+    """End the keepers of applications a test made here: they would see to the next ones."""
+    before = set(living)
+    yield
+    for state in set(living) - before:
+        state.keeper.stop()
 
 
 @pytest.fixture(scope="session")
@@ -63,7 +73,8 @@ def redis(redis_url: str) -> Iterator[Redis]:
 @pytest.fixture(scope="module")
 def ground(_redis_port: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
     """Return an emptied Redis, a mailbox, and what a module's tests start there and share."""
-    ground = Ground(tmp_path_factory.mktemp("ground"), f"redis://127.0.0.1:{_redis_port}/0")
+    # Another database than `redis_url`'s: who lives in this process beats there.
+    ground = Ground(tmp_path_factory.mktemp("ground"), f"redis://127.0.0.1:{_redis_port}/1")
     yield ground
     ground.stop()
 
