@@ -6,8 +6,6 @@ import os
 from importlib import metadata
 from pathlib import Path
 
-import pytest
-
 import flask_streamend
 
 PACKAGE = Path(flask_streamend.__file__).parent
@@ -28,7 +26,6 @@ def test_the_command_is_registered() -> None:
     assert entry.load().name == "streamend"
 
 
-@pytest.mark.skipif("TOX_ENV_NAME" not in os.environ, reason="run by tox, which installs the wheel")
 def test_the_wheel_is_what_is_tested() -> None:
     """Under tox the package comes from where the wheel was installed, not from the checkout."""
-    assert "site-packages" in PACKAGE.parts
+    assert ("site-packages" in PACKAGE.parts) or "TOX_ENV_NAME" not in os.environ
