@@ -34,6 +34,9 @@ AT_ONCE = 500
 #: The session of an alarm that is nobody's: it rings for whatever is ready.
 SWEEP = "sweep"
 
+#: The session of the alarm that looks after every lease, for when no process is left that would.
+WATCH = "watch"
+
 _F = TypeVar("_F", bound=Callable[..., None])
 
 
@@ -131,7 +134,20 @@ class RQAlarms:
             self._queue.enqueue(RING, *arguments, **options(job_id, 0))
 
     @_alarm
+    def watch(self, lease: int) -> None:
+        if not lease:
+            self._remove([WATCH])
+            return
+        arguments = self._arguments(Alarm("", WATCH, 0, 0))
+        kept = options(self.job_id(WATCH), 0)
+        kept["meta"]["watch"] = lease
+        self._queue.enqueue_in(rounded(lease), RING, *arguments, **kept)
+
+    @_alarm
     def disarm(self, sessions: list[str]) -> None:
+        self._remove(sessions)
+
+    def _remove(self, sessions: list[str]) -> None:
         # The job that is running now is RQ's to clean up.
         current = get_current_job()
         ids = {self.job_id(session) for session in sessions}

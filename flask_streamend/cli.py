@@ -54,8 +54,10 @@ def _line(status: EventStatus) -> str:
 @click.option("--json", "as_json", is_flag=True, help="For tools.")
 def status(event: str | None, as_json: bool) -> None:
     """Show how events stand: one, or all that are live or ending."""
-    extension = _state().extension
+    state = _state()
+    extension = state.extension
     try:
+        state.store.look(None)  # where it does not answer, what this process knows is nothing
         found = [extension.event_status(event)] if event else list(extension.events())
     except StoreError as error:
         _unable(error)
@@ -146,6 +148,23 @@ def _on_dead(act: DeadAct, delivery: str | None, every: bool) -> None:
         _unable(error)
     click.echo(f"{len(done)} of {len(wanted)} dead letters: {act}")
     sys.exit(0 if len(done) == len(wanted) else ABSENT)
+
+
+@streamend.command()
+@click.argument("seconds", type=click.FloatRange(0, 86_400), default=600)
+def hold(seconds: float) -> None:
+    """Send no notice for SECONDS (default 600; 0 lets go): for planned work.
+
+    Ends wait meanwhile, and who comes back cancels them.
+    """
+    try:
+        before = _state().store.hold(int(seconds * 1000))
+    except StoreError as error:
+        _unable(error)
+    if seconds:
+        click.echo(f"No notice for {seconds:g} s; to let go sooner: flask streamend hold 0")
+    else:
+        click.echo("Let go" if before else "Nothing was held")
 
 
 @streamend.command()

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
-from .store.base import Change, Report
+from .owed import Owed
+from .store.base import Change, Ended, Report, Reported
 from .telemetry.logs import log
 from .timer import Timer
 
@@ -42,6 +43,12 @@ class Alarms(Protocol):
     def disarm(self, sessions: list[str]) -> None:
         """Remove the alarms of sessions, where they have not rung yet."""
 
+    def watch(self, lease: int) -> None:
+        """Have somebody look after each ``lease`` milliseconds, in case no process is left to.
+
+        0: no longer.
+        """
+
 
 class Endings:
     """Keeps an alarm for each event in its grace period that this process saw empty.
@@ -49,12 +56,22 @@ class Endings:
     :param alarms: the durable alarms, which RQ keeps.
     :param timer: the precise ones, which this process keeps.
     :param wake: called with a number of seconds, within which :meth:`tick` is wanted.
+    :param away: says whether the store is away: then nobody who heard could do anything.
+    :ivar owed: the ends this process has seen begin, until it knows them told.
     """
 
-    def __init__(self, alarms: Alarms, timer: Timer[Alarm], wake: Callable[[float], None]) -> None:
+    def __init__(
+        self,
+        alarms: Alarms,
+        timer: Timer[Alarm],
+        wake: Callable[[float], None],
+        away: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._alarms = alarms
         self._timer = timer
         self._wake = wake
+        self._away = away
+        self.owed = Owed()
 
     def reported(self, report: Report) -> None:
         """Set and remove alarms as a report's answer says."""
@@ -64,8 +81,10 @@ class Endings:
             if row.change is Change.ENDING and row.due is not None:
                 wait = max(0, row.due - report.now)
                 alarms[row.session] = Alarm(row.event_id, row.session, row.due, wait)
+                self.owed.note(row, report.now)
             elif row.change is Change.RESUMED:
                 resumed.add(row.session)
+        self.owed.forget(resumed - set(alarms))
         for session in resumed - set(alarms):
             self._timer.cancel(session)
         for alarm in alarms.values():
@@ -87,14 +106,39 @@ class Endings:
         self._timer.set(alarm.session, seconds + 0.001, alarm)
         self._wake(seconds + 0.001)
 
+    def decided(self, ended: Ended) -> None:
+        """Note an end that was ordered, and ring for it."""
+        row = Reported(
+            *(ended.event_id, Change.ENDING, ended.session, 0, ended.due),
+            *(ended.started, ended.peak),
+        )
+        self.owed.note(row, ended.due)
+        self._alarms.ring(Alarm(ended.event_id, ended.session, ended.due, 0))
+
     def ring_unheard(self) -> None:
         """Ring for whatever is ready, because nobody heard."""
         self._alarms.ring_unheard()
 
+    def watch(self, lease: int) -> None:
+        """Have somebody look after each lease, in case no process is left to; 0: no longer."""
+        self._alarms.watch(lease)
+
+    def arm_anew(self, now: int) -> None:
+        """Set the alarms of all that is owed once more: the store has lost them.
+
+        :param now: the store's time.
+        """
+        alarms = [
+            Alarm(end.event_id, end.session, now + end.left, max(0, end.left))
+            for end in self.owed.kept()
+        ]
+        if alarms:
+            self._alarms.arm(alarms)
+
     def tick(self) -> float | None:
         """Ring for what is due by this process's timer; return the seconds till the next."""
         due = self._timer.pop_due()
-        if due:
+        if due and not self._away():
             # One ring is enough: whoever hears it claims all that is due.
             self._alarms.ring(due[-1])
         return self._timer.wait()

@@ -31,7 +31,14 @@ class NotRegisteredError(StreamEndError, RuntimeError):
 
 
 class StoreError(StreamEndError):
-    """The store did not answer in time, or refused the operation."""
+    """The store did not answer in time, or refused the operation.
+
+    :param refused: True where nobody listens at its address, so that nothing was done.
+    """
+
+    def __init__(self, message: str, refused: bool = False) -> None:
+        super().__init__(message)
+        self.refused = refused
 
 
 class ApplicationError(StreamEndError, RuntimeError):

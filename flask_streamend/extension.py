@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from flask import Flask, current_app
 
-from .errors import ConfigurationError, NotRegisteredError
+from .errors import ConfigurationError, NotRegisteredError, StoreError
 from .event import EventStatus, check_delay, check_event_id
 from .problems import line
 from .settings import Settings
@@ -41,9 +41,10 @@ class StreamEnd:
         app.register_extension(streamend)      # or StreamEnd(app), or streamend.init_app(app)
 
     One instance may serve many applications; what belongs to one lies in
-    ``app.extensions["streamend"]``. Methods that ask the store raise
-    :class:`~flask_streamend.StoreError` where it does not answer, and those that take an event id
-    :class:`~flask_streamend.EventIdError` where it can't be one.
+    ``app.extensions["streamend"]``. Methods that take an event id raise
+    :class:`~flask_streamend.EventIdError` where it can't be one. While Redis is away those that
+    count know this process's viewers only, and those that order an end raise
+    :class:`~flask_streamend.StoreError`.
 
     :param app: register on this application now; an event loader may stand here instead.
     :param event_loader: returns an :class:`~flask_streamend.Event` for an id, or None.
@@ -113,23 +114,41 @@ class StreamEnd:
     def total_clients(self) -> int:
         """Return how many viewers all events have now, over all processes."""
         state = self._state()
-        state.presence.flush()
-        return state.store.totals(0).clients
+        try:
+            state.presence.flush()
+            return state.presence.total() if state.contact.away else state.store.totals(0).clients
+        except StoreError:
+            return state.presence.total()
 
     def event_status(self, event_id: str) -> EventStatus:
         """Return how an event stands."""
         check_event_id(event_id)
         state = self._state()
-        state.presence.flush()
-        return state.store.status([event_id])[0]
+        try:
+            state.presence.flush()
+            if not state.contact.away:
+                return state.store.status([event_id])[0]
+        except StoreError as error:
+            state.contact.lost(error)
+        return state.presence.status(event_id)
 
     def events(self) -> Iterator[EventStatus]:
         """Yield how each event stands that is live or ending, in no order."""
         state = self._state()
-        state.presence.flush()
-        ids = state.store.event_ids()
-        while page := list(islice(ids, PAGE)):
-            yield from (s for s in state.store.status(page) if s.state != "idle")
+        seen: set[str] = set()
+        try:
+            state.presence.flush()
+            ids = iter(()) if state.contact.away else state.store.event_ids()
+            while page := list(islice(ids, PAGE)):
+                for status in state.store.status(page):
+                    if status.state != "idle":
+                        seen.add(status.event_id)
+                        yield status
+        except StoreError as error:
+            state.contact.lost(error)
+        if state.contact.away:
+            own = (state.presence.status(event_id) for event_id in state.presence.counts())
+            yield from (status for status in own if status.event_id not in seen)
 
     # Viewers without our socket.
 
@@ -173,9 +192,7 @@ class StreamEnd:
         delay = int(state.loading.event(event_id).grace(state.settings.delay) * 1000)
         guest = state.sealer.pseudonym(viewer_id)
         session = secrets.token_hex(8)
-        report = state.store.guest(act, event_id, guest, int(ttl * 1000), session, delay)
-        state.endings.reported(report)
-        state.observers.reported(report)
+        state.guests.note(act, event_id, guest, ttl, session, delay)
 
     def join_token(self, event_id: str, viewer_id: str, expires: float = 86_400) -> str:
         """Return a signed token with which the socket lets a viewer in: ``/ws/<event>?token=…``.
@@ -193,6 +210,7 @@ class StreamEnd:
         No viewer need ever have come. With viewers there now, the last leave begins the grace
         period as always.
 
+        :raises StoreError: where the store does not answer.
         :param delay: seconds, 0 to 86,400; None: the event's grace period.
         """
         check_event_id(event_id)
@@ -210,9 +228,9 @@ class StreamEnd:
         """End an event now, without grace: the host pressed stop. Its sockets are closed with 4000.
 
         :returns: False where the event has no session that could end.
+        :raises StoreError: where the store does not answer.
         """
         from . import signals
-        from .ending import Alarm
         from .store.base import Change, Over
 
         check_event_id(event_id)
@@ -223,7 +241,7 @@ class StreamEnd:
             return False
         state.presence.over(Over(event_id, ended.session, Change.STOPPED), ended.due)
         state.observers.now(signals.event_ended, **ended.what())
-        state.alarms.ring(Alarm(event_id, ended.session, ended.due, 0))
+        state.endings.decided(ended)
         return True
 
     def purge(self, event_id: str) -> bool:
@@ -232,6 +250,7 @@ class StreamEnd:
         Sockets that are really open are counted again at the next report, as a new session.
 
         :returns: False where the event has no session.
+        :raises StoreError: where the store does not answer.
         """
         from .store.base import Change, Over
 
@@ -241,6 +260,7 @@ class StreamEnd:
         if ended is None:
             return False
         state.presence.over(Over(event_id, ended.session, Change.PURGED), ended.due)
+        state.endings.owed.forget([ended.session])
         state.alarms.disarm([ended.session])
         return True
 

@@ -10,11 +10,13 @@ import os
 from flask import Flask, current_app
 from rq import Queue, get_current_job
 from rq.job import Job
+from rq.registry import ScheduledJobRegistry
 
 from .alarms import RING, options, other_id, rounded
 from .errors import ApplicationError, StoreError
 from .problems import line
 from .state import state_of
+from .store.bounds import QUIET_MS
 from .store.redis import RedisStore
 from .telemetry.logs import log, make_visible
 from .telemetry.names import ERRORS
@@ -40,7 +42,12 @@ def ring(namespace: str, sealed: str) -> None:
         raise RuntimeError("flask_streamend.jobs.ring runs in an RQ worker and nowhere else")
     due = job.meta.get("due")
     store = RedisStore(job.connection, namespace)
+    if "watch" in job.meta:
+        _look_after(store, job, job.meta["watch"])
     look = store.look(due)
+    if look.paused:
+        # Whoever heard of it when it is over: this alarm at the latest.
+        _set_again(job, due or 0, look.paused)
     if look.ready == 0 and not look.waiting:
         log.debug("A stale alarm rang: nothing is due")
         return
@@ -69,6 +76,25 @@ def ring(namespace: str, sealed: str) -> None:
             store.note_problem("worker-elsewhere", False)
 
 
+def _look_after(store: RedisStore, job: Job, lease: int) -> None:
+    """Notice what processes that live notice, in case none is left; again after a lease.
+
+    :param lease: of the web processes, in milliseconds.
+    """
+    # Before anything else: a worker that dies over this must not be the last to look.
+    _set_again(job, 0, lease)
+    beat = store.heartbeat("", lease, 0, quiet=lease + QUIET_MS)
+    for holder in beat.lapsed:
+        store.reap(holder)
+    for event_id in beat.expired:
+        store.guest("expire", event_id, "", 0, "", -1)
+    next_try = store.next_try()
+    if next_try is None and not beat.watch:
+        _cancel(job)
+    elif next_try is not None and 0 < next_try < lease:
+        _set_again(job, 0, next_try)
+
+
 def _give_up(store: RedisStore, job: Job, code: str, cause: BaseException) -> None:
     """Say what is wrong with this worker, and set the alarm again for one that is set up right."""
     log.error("%s (%s: %s)", line(code), type(cause).__name__, cause)
@@ -80,7 +106,16 @@ def _give_up(store: RedisStore, job: Job, code: str, cause: BaseException) -> No
 def _set_again(job: Job, due: int, wait: int) -> None:
     """Set this alarm again, in ``wait`` milliseconds."""
     queue = Queue(job.origin, connection=job.connection)
-    queue.enqueue_in(rounded(wait), RING, *job.args, **options(other_id(job.id), due))
+    kept = options(other_id(job.id), due)
+    if "watch" in job.meta:
+        kept["meta"]["watch"] = job.meta["watch"]
+    queue.enqueue_in(rounded(wait), RING, *job.args, **kept)
+
+
+def _cancel(job: Job) -> None:
+    """Take back the alarm that was set again."""
+    registry = ScheduledJobRegistry(job.origin, connection=job.connection)
+    registry.remove(other_id(job.id), delete_job=True)
 
 
 def application() -> Flask:

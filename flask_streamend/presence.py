@@ -1,8 +1,9 @@
-"""Who watches what, in this process, and its reports to the store.
+"""What this process reports to the store of its viewers.
 
 A process counts the viewers it holds itself; the store keeps one number per event and process. A
 report goes out at once for an event's first and last viewer here, and other changes are gathered
-for some milliseconds, so that a crowd costs a few round trips and not one each.
+for some milliseconds, so that a crowd costs a few round trips and not one each. While the store is
+away the stand-in is told instead, and when it is back everything is put back.
 """
 
 from __future__ import annotations
@@ -10,36 +11,37 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
 
 from .contact import Contact
+from .crowd import Crowd
 from .ending import Endings
 from .errors import StoreError
 from .observing import Observers
+from .standin import StandIn
 from .store.base import Change, Held, Over, Report
 from .store.interface import Store
-from .viewers import Viewer
 
-#: Seconds for which changes that are neither first nor last are gathered into one report.
-GATHER = 0.1
-#: Seconds between two reports at the least: in a storm of firsts and lasts one speaks for many.
-APART = 0.005
-#: Close code of the range for private use (RFC 6455, 7.4.2): the stream was stopped, don't return.
-STOPPED = 4000
-#: Seconds after which a report the store did not take is tried again.
-RETRY = 1.0
+#: Seconds within which a process that lives is heard of: two beats, and a bit.
+QUIET = 4.5
+#: Events whose changes are kept for a store that is away; the changes of more are lost to it.
+UNHEARD = 10_000
 
 
-class Presence:
+class Presence(Crowd):
     """The viewers one process holds: one holder in the store.
 
     :param store: where they are reported.
     :param endings: told of what a report made pending, or resumed.
     :param observers: told of who came and went, and of failures.
     :param contact: told whether the store answers.
+    :param stand_in: told instead of the store while that is away; None: it is never away.
     :param lease: seconds after which the store may forget this process.
     :param wake: called with a number of seconds, within which :meth:`tick` is wanted.
+    :ivar epoch: the life of the store that knows what this process knows; empty before the first.
+    :ivar quiet: milliseconds within which this process is heard of again.
     """
 
     def __init__(
@@ -48,97 +50,27 @@ class Presence:
         endings: Endings,
         observers: Observers,
         contact: Contact,
+        stand_in: StandIn | None,
         lease: float,
         wake: Callable[[float], None],
     ) -> None:
+        super().__init__(observers, wake)
         self._store = store
         self._endings = endings
-        self._observers = observers
         self._contact = contact
+        self._stand_in = stand_in
         self._lease = int(lease * 1000)
-        self._wake = wake
+        self.quiet = int(min(lease / 2, QUIET) * 1000)
         self.holder = secrets.token_hex(8)
-        self._lock = threading.Lock()
-        self._viewers: dict[str, set[Viewer]] = {}
-        self._total = 0
-        # Of a session that was stopped: told to go, counted no more, and not gone yet.
-        self._let_go: set[Viewer] = set()
-        self._most: dict[str, int] = {}
-        self._sessions: dict[str, str] = {}
-        self._delays: dict[str, int] = {}
-        self._elsewhere: dict[str, int] = {}
-        self._changed: set[str] = set()
-        self._flush_at: float | None = None
-        self._flushed_at = 0.0
+        self.epoch = ""
+        # While the store is away: what the stand-in has, and what waits for the store.
+        self._ours: set[str] = set()
+        self._unheard: set[str] = set()
         # Reports leave one at a time: their order is what makes an older one recognisable.
         self._reporting = threading.Lock()
         self._seq = 0
         self._settled = threading.Event()
-        self._known = False
-
-    def enter(self, event_id: str, viewer: Viewer, delay: float) -> None:
-        """Count a viewer.
-
-        :param delay: the event's grace period, in seconds.
-        """
-        with self._lock:
-            viewers = self._viewers.setdefault(event_id, set())
-            viewers.add(viewer)
-            self._total += 1
-            self._most[event_id] = max(len(viewers), self._most.get(event_id, 0))
-            self._delays[event_id] = int(delay * 1000)
-            self._note(event_id, urgent=len(viewers) == 1)
-        self._observers.joined(event_id)
-
-    def leave(self, event_id: str, viewer: Viewer) -> None:
-        """Count a viewer no more."""
-        with self._lock:
-            if viewer in self._let_go:
-                self._let_go.remove(viewer)
-                return
-            viewers = self._viewers[event_id]
-            viewers.remove(viewer)
-            self._total -= 1
-            if not viewers:
-                del self._viewers[event_id]
-            self._note(event_id, urgent=not viewers)
-        self._observers.left(event_id)
-
-    def _note(self, event_id: str, urgent: bool) -> None:
-        """Note a change for the next report, and have it made sooner if need be."""
-        self._changed.add(event_id)
-        now = time.monotonic()
-        at = max(now, self._flushed_at + APART) if urgent else now + GATHER
-        if self._flush_at is None or self._flush_at > at:
-            self._flush_at = at
-            self._wake(at - now)
-
-    @contextmanager
-    def viewing(self, event_id: str, viewer: Viewer, delay: float) -> Iterator[None]:
-        """Count a viewer for as long as the context lasts."""
-        self.enter(event_id, viewer, delay)
-        try:
-            yield
-        finally:
-            self.leave(event_id, viewer)
-
-    def counts(self) -> dict[str, int]:
-        """Return how many viewers this process holds, by event."""
-        with self._lock:
-            return {event_id: len(viewers) for event_id, viewers in self._viewers.items()}
-
-    def holds(self, event_id: str) -> bool:
-        """Return whether an event has viewers in this process."""
-        return event_id in self._viewers
-
-    def total(self) -> int:
-        """Return how many viewers this process holds."""
-        return self._total
-
-    def everybody(self) -> list[Viewer]:
-        """Return every viewer this process holds."""
-        with self._lock:
-            return [viewer for viewers in self._viewers.values() for viewer in viewers]
+        self._introduced = False
 
     def goodbye(self) -> None:
         """Report the last changes, and have the store forget this process.
@@ -146,13 +78,8 @@ class Presence:
         :raises StoreError: where the store does not answer; it forgets when the lease lapses.
         """
         self.flush()
-        if self._known:
+        if self._introduced:
             self._endings.reported(self._store.reap(self.holder, goodbye=True))
-
-    def watchers(self, event_id: str) -> int:
-        """Return an event's viewers: this process's exactly, the others' as last heard."""
-        with self._lock:
-            return len(self._viewers.get(event_id, ())) + self._elsewhere.get(event_id, 0)
 
     def tick(self) -> float | None:
         """Report what changed, if it is time; return the seconds until the next report is."""
@@ -162,7 +89,7 @@ class Presence:
         return None if self._flush_at is None else max(0.0, self._flush_at - time.monotonic())
 
     def flush(self) -> None:
-        """Report what changed since the last report.
+        """Report what changed since the last report; to the stand-in while the store is away.
 
         :raises StoreError: where the store does not answer; the changes are reported next time.
         """
@@ -171,20 +98,73 @@ class Presence:
                 changed, self._changed, self._flush_at = self._changed, set(), None
             if not changed:
                 return
+            if self._contact.away:
+                self._report_here(changed)
+                return
             try:
-                report = self._report(changed, full=not self._known)
+                report = self._report(changed, full=not self._introduced)
                 if not report.known:
                     self._report(changed, full=True)
             except StoreError as error:
+                self._contact.lost(error)
                 with self._lock:
                     self._changed |= changed
-                    self._flush_at = time.monotonic() + RETRY
-                self._contact.lost(error)
+                    for event_id in set() if error.refused else changed - set(self._viewers):
+                        # Whether the store heard that the last one left is in doubt: it decides.
+                        if event_id in self._known:
+                            self._known[event_id].alone = False
+                    self._flush_at = time.monotonic()
+                self._wake(0.0)
                 raise
+            self._contact.back()
             self._forget(changed)
             self._flushed_at = time.monotonic()
         self._settled.set()
         self._observers.forget()
+
+    def _report_here(self, changed: set[str]) -> None:
+        """Report to the stand-in what is its, and keep the rest for the store."""
+        if self._stand_in is None:
+            return
+        with self._lock:
+            begins = not self._stand_in.stands
+            if begins:
+                self._ours = {e for e, known in self._known.items() if known.alone}
+            room = UNHEARD - len(self._unheard)
+            self._unheard.update(sorted(changed - self._ours - self._unheard)[:room])
+            held = {e: self._held(e) for e in (self._ours if begins else self._ours & changed)}
+        if begins:
+            wait = self._lease / 1000 - self._contact.silent()
+            report = self._stand_in.begin(held, wait)
+        elif held:
+            report = self._stand_in.report(held)
+        else:
+            return
+        self._take_in(report, held)
+
+    def come_back(self, put_back: Callable[[], None], introduce: bool) -> None:
+        """Put everything back: the store answers again, or has lost what it knew.
+
+        :param put_back: puts back the ends; called while no report is on its way.
+        :param introduce: have the store know this process, whatever it holds.
+        :raises StoreError: where the store does not answer after all.
+        """
+        with self._reporting:
+            put_back()
+            with self._lock:
+                changed, self._changed = self._changed | self._unheard, set()
+                self._ours = set()
+            try:
+                if introduce or changed:
+                    self._report(changed, full=True)
+            except StoreError:
+                with self._lock:
+                    self._changed |= changed
+                raise
+            with self._lock:
+                self._unheard -= changed
+            self._contact.back()
+            self._forget(set(self._known))
 
     def settle(self, within: float) -> None:
         """Have what changed reported, and wait for it no longer than ``within`` seconds.
@@ -213,86 +193,41 @@ class Presence:
             held = {event_id: self._held(event_id) for event_id in names}
         self._seq += 1
         try:
-            report = self._store.report(self.holder, self._seq, self._lease, held, full)
+            report = self._store.report(
+                self.holder, self._seq, self._lease, held, full, self.epoch, self.quiet
+            )
         except StoreError:
             self._remember_most(held)
             raise
-        self._contact.back()
         if report.known:
-            self._known = True
-            self._take_in(report, held)
+            self._introduced = True
+            self._endings.reported(self._take_in(report, held))
         else:
             self._remember_most(held)
         return report
 
-    def _held(self, event_id: str) -> Held:
-        session = self._sessions.setdefault(event_id, secrets.token_hex(8))
-        viewers = self._viewers.get(event_id, ())
-        delay, most = self._delays.get(event_id, -1), self._most.pop(event_id, 0)
-        return Held(len(viewers), session, delay, most)
-
-    def _remember_most(self, held: dict[str, Held]) -> None:
-        """Take back what a report said of the time before it: it was not heard."""
-        with self._lock:
-            for event_id, one in held.items():
-                self._most[event_id] = max(one.most, self._most.get(event_id, 0))
-
-    def _take_in(self, report: Report, held: dict[str, Held]) -> None:
+    def _take_in(self, report: Report, held: dict[str, Held]) -> Report:
+        """Learn from an answer; return what of it concerns sessions that go on."""
+        rows = []
         for row in report.events:
             reported = held.get(row.event_id)
             if row.change in (Change.STOPPED, Change.PURGED):
                 session = reported.session if reported is not None else ""
                 self.over(Over(row.event_id, session, row.change), report.now)
                 continue
+            if reported is not None and reported.peak and row.change is Change.STARTED:
+                # It was put back: it had begun before.
+                row = replace(row, change=Change.NONE)  # noqa: PLW2901
             with self._lock:
-                if row.session:
-                    self._sessions[row.event_id] = row.session
-                count = reported.count if reported is not None else 0
-                self._elsewhere[row.event_id] = max(0, row.clients - count)
+                known = self._known.get(row.event_id)
+                if known is not None:
+                    known.learn(row, report.now, reported.count if reported is not None else 0)
             self.tell(row.event_id, row.clients)
             self._observers.counted(row, report.now)
-        self._endings.reported(report)
-
-    def over(self, over: Over, now: int) -> None:
-        """Act on a session's being stopped or purged while this process may hold viewers of it.
-
-        :param now: the store's time.
-        """
-        event_id, stopped = over.event_id, over.change is Change.STOPPED
-        with self._lock:
-            if self._sessions.get(event_id) != over.session:
-                return
-            # Who watches on, or comes, is of another session.
-            self._sessions[event_id] = secrets.token_hex(8)
-            viewers = list(self._viewers.get(event_id, ()))
-            if stopped:
-                self._viewers.pop(event_id, None)
-                self._let_go.update(viewers)
-                self._total -= len(viewers)
-                self._most.pop(event_id, None)
-            else:
-                self._note(event_id, urgent=True)
-        if stopped:
-            for viewer in viewers:
-                viewer.stop(STOPPED)
-            self._observers.let_go(over, len(viewers), now)
-
-    def listening(self) -> list[str]:
-        """Return the events with a viewer here who wants to hear how many watch."""
-        with self._lock:
-            return [e for e, viewers in self._viewers.items() if any(v.listens for v in viewers)]
-
-    def tell(self, event_id: str, clients: int) -> None:
-        """Tell an event's viewers here how many watch."""
-        with self._lock:
-            viewers = list(self._viewers.get(event_id, ()))
-            self._elsewhere[event_id] = max(0, clients - len(viewers))
-        for viewer in viewers:
-            if viewer.listens:
-                viewer.tell(clients)
+            rows.append(row)
+        return replace(report, events=tuple(rows))
 
     def _forget(self, events: set[str]) -> None:
         with self._lock:
-            for event_id in events - self._changed - set(self._viewers):
-                for memory in (self._sessions, self._delays, self._elsewhere, self._most):
-                    memory.pop(event_id, None)
+            for event_id in events - self._changed - self._unheard - set(self._viewers):
+                self._known.pop(event_id, None)

@@ -10,6 +10,12 @@ CURES = {
     " what is owed.",
     "no-worker": "No RQ worker reads the queue {queue!r}; start one: flask streamend worker, or"
     " rq worker --url URL {queue}.",
+    "held": "An operator holds all notices (flask streamend hold SECONDS); to let go:"
+    " flask streamend hold 0.",
+    "catching-up": "Redis was away or emptied: ends wait until every web process has reported, one"
+    " lease at the most.",
+    "overdue": "Notices are over 5 s late: see flask streamend deliveries for errors; if there are"
+    " none, start more workers.",
     "memory-multiprocess": "memory:// counts in one process and the server runs several; set"
     " STREAMEND_REDIS_URL, or run one process.",
     "sync-worker": "gunicorn's sync worker can't hold a socket; start it with -k gevent, or with"

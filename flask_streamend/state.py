@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from redis import Redis
 
     from .access import Refusals, Tokens
+    from .contact import Contact
     from .ending import Alarm, Alarms, Endings
     from .extension import StreamEnd
+    from .guests import Guests
     from .keeper import Keeper
     from .loading import Loading
     from .notices.deliverer import Deliverer
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from .presence import Presence
     from .sealing import Sealer
     from .settings import Settings
+    from .standin import Ringing
     from .store.interface import Store
     from .sweep import Sweep
     from .telemetry.tally import Tally
@@ -39,6 +42,7 @@ class AppState:
     :param glance_redis: the same with short time-outs, for pages.
     :param store: for threads that can wait.
     :param glance: the same store with short time-outs, for pages.
+    :param ringing: makes what delivers from a store in memory, for when Redis is away.
     """
 
     extension: StreamEnd
@@ -56,6 +60,7 @@ class AppState:
     timer: Timer[Alarm]
     alarms: Alarms
     deliverer: Deliverer
+    ringing: Ringing
     draining: bool = False
     admitting: threading.Lock = field(default_factory=threading.Lock)
     #: Codes of problems that were seen once and stay: of the server, of the settings.
@@ -63,6 +68,8 @@ class AppState:
     # A process's own; made anew in a child process.
     keeper: Keeper = field(init=False)
     endings: Endings = field(init=False)
+    contact: Contact = field(init=False)
+    guests: Guests = field(init=False)
     presence: Presence = field(init=False)
     sweep: Sweep = field(init=False)
 

@@ -1,7 +1,8 @@
 """The beat of a process: its lease, and what somebody must notice.
 
 Every process that lives looks after those that don't: whoever beats next removes a dead process's
-viewers, expires guests, and rings for what nobody heard. One command a beat, whatever is held.
+viewers, expires guests, and rings for what nobody heard. One command a beat, whatever is held. It
+also finds out that the store is back, or was emptied, and has everything put back.
 """
 
 from __future__ import annotations
@@ -11,21 +12,29 @@ import time
 from .contact import Contact
 from .ending import Endings
 from .errors import StoreError
+from .guests import Guests
 from .observing import Observers
 from .presence import Presence
-from .store.base import Report
+from .standin import StandIn
+from .store.base import Heartbeat, Report
 from .store.interface import Store
 from .telemetry.logs import log
+from .telemetry.tally import Tally
 
 #: Seconds between two beats at the most: stopped streams are let go of within this.
 BEAT = 2.0
+#: Ends put back at a time.
+AT_ONCE = 500
 
 
 class Sweep:
     """Beats for one process.
 
     :param presence: what this process holds.
+    :param stand_in: what told hosts while the store was away; None: it is never away.
+    :param guests: viewers by name, whose acts are kept while the store is away.
     :param lease: seconds; three beats fit into it.
+    :ivar holding: whether this process may hold viewers, and so has a lease; a worker has none.
     """
 
     def __init__(
@@ -35,6 +44,9 @@ class Sweep:
         endings: Endings,
         observers: Observers,
         contact: Contact,
+        stand_in: StandIn | None,
+        guests: Guests,
+        tally: Tally,
         lease: float,
     ) -> None:
         self._store = store
@@ -42,10 +54,14 @@ class Sweep:
         self._endings = endings
         self._observers = observers
         self._contact = contact
+        self._stand_in = stand_in
+        self._guests = guests
+        self._tally = tally
         self._lease = int(lease * 1000)
         self._every = min(BEAT, lease / 3)
         self._next = 0.0
         self._since = 0
+        self.holding = True
         self.clients_elsewhere = 0
 
     def tick(self) -> float:
@@ -64,9 +80,15 @@ class Sweep:
         :raises StoreError: where the store does not answer.
         """
         presence = self._presence
-        holder = presence.holder if presence.total() else ""
-        answer = self._store.heartbeat(holder, self._lease, self._since)
-        self._contact.back()
+        away = self._contact.away
+        if not away:
+            # A lease is never newer than the reports: a gap ends when all leases are new.
+            presence.flush()
+        holder = presence.holder if self.holding and not away else ""
+        answer = self._store.heartbeat(
+            holder, self._lease, self._since, presence.epoch, presence.quiet
+        )
+        self._settle_in(answer, away)
         # One millisecond back: what happened in the same one is told twice rather than never.
         self._since = answer.now - 1
         self.clients_elsewhere = max(0, answer.clients - presence.total())
@@ -74,6 +96,42 @@ class Sweep:
             presence.reintroduce()
         for over in answer.over:
             presence.over(over, answer.now)
+        presence.shared(answer.shared)
+        self._look_after(answer)
+        self._tell_counts()
+
+    def _settle_in(self, answer: Heartbeat, away: bool) -> None:
+        """Put everything back where the store was away or was emptied."""
+        presence, emptied = self._presence, self._presence.epoch not in ("", answer.epoch)
+        if away or emptied:
+            presence.come_back(self._put_back, self.holding)
+        if emptied:
+            log.warning("The store was emptied; what this process knew of was put back")
+            self._endings.arm_anew(answer.now)
+        presence.epoch = answer.epoch
+        self._contact.back()
+        self._guests.catch_up()
+        if self._stand_in is not None and (over := self._stand_in.finished()):
+            self._store.put_back(presence.holder, over)
+            self._count_here()
+            self._stand_in.settled(over)
+
+    def _put_back(self) -> None:
+        told = [] if self._stand_in is None else self._stand_in.hand_back()
+        kept = told + self._endings.owed.kept()
+        for start in range(0, len(kept), AT_ONCE):
+            self._store.put_back(self._presence.holder, kept[start : start + AT_ONCE])
+        if self._stand_in is not None:
+            self._count_here()
+            self._stand_in.handed_over()
+
+    def _count_here(self) -> None:
+        if self._stand_in is not None:
+            for field, value in self._stand_in.counts().items():
+                self._tally.add(field, value)
+
+    def _look_after(self, answer: Heartbeat) -> None:
+        """Notice what nobody else might."""
         for holder in answer.lapsed:
             report = self._store.reap(holder)
             if report.events:
@@ -86,7 +144,12 @@ class Sweep:
             self._take_in(self._store.guest("expire", event_id, "", 0, "", -1))
         if answer.ring:
             self._endings.ring_unheard()
-        self._tell_counts()
+        if answer.watch is not None:
+            self._endings.watch(self._lease if answer.watch else 0)
+        owed = self._endings.owed
+        if asked := owed.to_ask():
+            still = self._store.still_owed(asked)
+            owed.forget(session for _, session in asked if session not in still)
 
     def _take_in(self, report: Report) -> None:
         self._endings.reported(report)

@@ -72,6 +72,9 @@ class _Recorder(MailChannel):
         super().__init__(stage.state.settings)
         self._stage = stage
 
+    def prepare(self) -> None:
+        """Connect to nothing."""
+
     def send(self, notice: Notice) -> None:
         message = self.message(notice)
         self._stage.notices.append(notice)

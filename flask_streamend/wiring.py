@@ -14,6 +14,7 @@ from .alarms_local import LocalAlarms
 from .contact import Contact
 from .ending import Alarm, Alarms, Endings
 from .errors import ConfigurationError
+from .guests import Guests
 from .keeper import Keeper
 from .loading import Loading
 from .notices.deliverer import Deliverer
@@ -22,6 +23,7 @@ from .observing import Observers
 from .presence import Presence
 from .sealing import Sealer, keys_for
 from .settings import Settings
+from .standin import StandIn
 from .state import AppState, living
 from .store.memory import MemoryStore
 from .store.redis import RedisStore
@@ -75,6 +77,12 @@ def build(
     def holds(event_id: str) -> bool:
         return state.presence.holds(event_id)  # asked late: a fork gets a presence of its own
 
+    def ringing(store: MemoryStore, timer: Timer[Alarm]) -> Alarms:
+        here = LocalAlarms(timer, lambda: state.keeper.wake(0.0))
+        sender = Deliverer(settings, store, here, loading, observers, MailChannel(settings))
+        here.connect(lambda: _deliver(app, sender))
+        return here
+
     loading = Loading(app, lambda: extension.event_loader_function, holds, tally)
     observers = Observers(app, tally)
     state = AppState(
@@ -95,9 +103,10 @@ def build(
         deliverer=Deliverer(
             settings, store, alarms, loading, observers, channel or MailChannel(settings)
         ),
+        ringing=ringing,
     )
     if local is not None:
-        local.connect(lambda: _deliver(app, state))
+        local.connect(lambda: _deliver(app, state.deliverer))
     renew(state)
     living.add(state)
     return state
@@ -108,14 +117,28 @@ def renew(state: AppState) -> None:
     state.timer.clear()
     keeper = state.keeper = Keeper(lambda: state.tally.error("store"))
     lease = state.settings.lease
-    endings = state.endings = Endings(state.alarms, state.timer, keeper.wake)
-    contact = Contact(state.observers)
+    contact = state.contact = Contact(state.observers)
+    endings = state.endings = Endings(state.alarms, state.timer, keeper.wake, lambda: contact.away)
+    guests = state.guests = Guests(state.store, endings, state.observers, contact)
+    stand_in = None if state.redis is None else StandIn(state.ringing, keeper.wake)
     presence = state.presence = Presence(
-        state.store, endings, state.observers, contact, lease, keeper.wake
+        state.store, endings, state.observers, contact, stand_in, lease, keeper.wake
     )
-    sweep = state.sweep = Sweep(state.store, presence, endings, state.observers, contact, lease)
+    sweep = state.sweep = Sweep(
+        state.store,
+        presence,
+        endings,
+        state.observers,
+        contact,
+        stand_in,
+        guests,
+        state.tally,
+        lease,
+    )
     for task in (presence.tick, endings.tick, sweep.tick, state.write_counts):
         keeper.add(task)
+    if stand_in is not None:
+        keeper.add(stand_in.tick)
 
 
 def _keys(app: Flask, settings: Settings) -> tuple[str, ...]:
@@ -128,9 +151,9 @@ def _keys(app: Flask, settings: Settings) -> tuple[str, ...]:
         return keys_for((), secrets.token_bytes(32))
 
 
-def _deliver(app: Flask, state: AppState) -> None:
+def _deliver(app: Flask, deliverer: Deliverer) -> None:
     with app.app_context():
-        state.deliverer.deliver_due()
+        deliverer.deliver_due()
 
 
 def _after_fork() -> None:

@@ -70,6 +70,8 @@ def run(state: AppState, queues: tuple[str, ...], burst: bool, scheduler: bool) 
     connection = redis.Redis.from_url(state.settings.redis_url)
     worker = TunedWorker(list(queues) or [state.settings.queue], connection=connection)
     worker.streamend = state
+    # It beats, and holds nothing.
+    state.sweep.holding = False
     state.deliverer.keep_connection()
     make_visible()
     worker.work(burst=burst, with_scheduler=scheduler)

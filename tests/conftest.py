@@ -50,6 +50,9 @@ def _redis_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
     process = Process([program, *options], folder / "redis.log")
     process.wait_for("Ready to accept connections")
+    with Redis(port=port) as client:
+        # A store that is new in a Redis that just started waits: it may have been emptied by that.
+        eventually(lambda: int(client.info("server")["uptime_in_seconds"]) >= 5, "Redis is not new")
     yield port
     process.stop()
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from flask_streamend.store import redis as redis_store
+from flask_streamend.store import redis as redis_presence
+from flask_streamend.store import redis_ledger as redis_store
 from flask_streamend.store.base import LATENCY_BOUNDS_MS, Outcome
 from flask_streamend.store.redis import RedisStore
 
@@ -216,7 +217,7 @@ def test_overdue_is_what_is_owed_too_long(
     """Ends not claimed and deliveries not settled count as overdue; settled ones do not."""
     end(store, "jam")
     assert store.totals(0).overdue == 0
-    monkeypatch.setattr(redis_store, "OVERDUE_MS", 0)
+    monkeypatch.setattr(redis_presence, "OVERDUE_MS", 0)
     assert store.totals(0).overdue == 1
     settle(store, Outcome.SENT)
     assert store.totals(0).overdue == 0

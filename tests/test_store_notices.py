@@ -8,7 +8,7 @@ from threading import Barrier
 import pytest
 
 from flask_streamend.store import memory_ledger
-from flask_streamend.store import redis as redis_store
+from flask_streamend.store import redis_ledger as redis_store
 from flask_streamend.store.base import LATENCY_BOUNDS_MS, Outcome, Record
 from flask_streamend.store.interface import Store
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from flask_streamend.store.base import Change, Held, Outcome, Report
+from flask_streamend.store.base import Change, Held, Kept, Outcome, Report
 from flask_streamend.store.interface import Store
 from flask_streamend.store.memory import MemoryStore
 from flask_streamend.store.redis import RedisStore
@@ -59,7 +59,7 @@ class Walk:
             ["report"] * 8
             + ["guest"] * 4
             + ["claim", "take", "settle", "settle"] * 2
-            + ["schedule", "stop", "purge", "reap", "heartbeat"]
+            + ["schedule", "stop", "purge", "reap", "heartbeat", "put_back", "put_back", "owed"]
         )
         return kind, getattr(self, f"_{kind}")(store)
 
@@ -76,7 +76,7 @@ class Walk:
             # What a process would name: the session it was told, else one of its own.
             known = store.status([event])[0].session
             session = self.random.choice([known, None]) or f"s{next(self._names)}"
-            most = self.random.choice([0, 0, 3])
+            most = self.random.choice([0, 0, 3, -1])
             held[event] = Held(viewers, session, self.random.choice([-1, self._delay()]), most)
             if known is None:
                 held[event] = Held(viewers, session, self._delay(), most)
@@ -112,9 +112,28 @@ class Walk:
         def beat(s: Store) -> Any:
             answer = asdict(s.heartbeat(holder, lease, 0))
             # Who is asked to ring depends on seconds, which this walk does not last.
-            return {name: plain(answer[name]) for name in sorted(set(answer) - {"now", "ring"})}
+            hidden = {"now", "ring", "epoch"}
+            return {name: plain(answer[name]) for name in sorted(set(answer) - hidden)}
 
         return beat
+
+    def _put_back(self, store: Store) -> Act:
+        state = self.random.choice(["ending"] * 4 + ["pending", "sending", "sent", "dead"])
+        event = self.random.choice(EVENTS)
+        known = store.status([event])[0].session
+        told = [row.session for row in store.records(100) if row.event_id == event]
+        session = self.random.choice([known, known, *told[:1], None]) or f"s{next(self._names)}"
+        left = self.random.choice([-1000, -1, FAR]) if state == "ending" else -1
+        end = Kept(
+            event, session, 2000, left, self.random.choice([0, 3]), 0, state, "email", "e", 1
+        )
+        holder = self.random.choice(HOLDERS)
+        return lambda s: s.put_back(holder, [end])
+
+    def _owed(self, store: Store) -> Act:
+        known = [(status.event_id, status.session or "") for status in store.status(EVENTS)]
+        known += [(row.event_id, row.session) for row in store.records(100)]
+        return lambda s: s.still_owed(known)
 
     def _claim(self, store: Store) -> Act:
         return lambda s: s.claim(100)
@@ -207,4 +226,4 @@ def test_both_stores_give_the_same_answers(pair: tuple[RedisStore, Memory], seed
         for one in sights:
             one["next"] = one["next"] if isinstance(one["next"], bool) else "later"
         assert sights[0] == sights[1], f"{kind}, act {len(done)} of seed {seed}"
-    assert len(set(done)) == 10
+    assert len(set(done)) == 12

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from ..event import Notice
 
@@ -16,6 +16,14 @@ class Skip(Exception):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+@runtime_checkable
+class Preparing(Protocol):
+    """A channel that can get ready first, so that what fails then was certainly not sent."""
+
+    def prepare(self) -> None:
+        """Connect, or whatever comes before a notice leaves."""
 
 
 class Channel(Protocol):

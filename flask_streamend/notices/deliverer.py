@@ -10,23 +10,28 @@ from flask import current_app
 
 from .. import signals
 from ..ending import Alarm, Alarms
-from ..errors import PermanentError
+from ..errors import PermanentError, StoreError
 from ..event import Event, Notice
 from ..loading import Loading
 from ..observing import Observers
 from ..settings import Settings
-from ..store.base import Delivery, Outcome
+from ..store.base import Delivery, Kept, Outcome
 from ..store.interface import Store
 from ..telemetry.logs import log, mask_address, mask_text
-from .base import Channel, Skip
+from ..telemetry.names import NOTIFICATIONS
+from .base import Channel, Preparing, Skip
+from .failures import reason_of
 from .mail import MailChannel, event_url, message_id, sender_of
+from .smtp import longest
 
 #: Ends claimed, and deliveries leased, at a time.
 BATCH = 100
 #: Milliseconds a delivery that was taken waits for its turn, before another worker may take it.
 TURN_MS = 15_000
-#: Milliseconds it stays leased while it is sent: longer than an exchange may take by its time-outs.
-LEASE_MS = 120_000
+#: Milliseconds it stays leased while it is sent, beyond the longest an exchange may take.
+SPARE_MS = 5_000
+#: Seconds for which an attempt's outcome is kept for a store that is away: below the lease.
+RECORD = 45.0
 #: Seconds after which a deliverer hands over to the next alarm: well below the job's time-out.
 BUDGET = 120.0
 #: The back-off's ceiling, in seconds.
@@ -61,6 +66,7 @@ class Deliverer:
         self._observers = observers
         self._channel = channel
         self._owner = secrets.token_hex(8)
+        self._lease = int(longest(settings) * 1000) + SPARE_MS
 
     def keep_connection(self) -> None:
         """Keep the mail connection between two deliveries: in a worker that does not fork."""
@@ -118,11 +124,15 @@ class Deliverer:
         self._settle(delivery, channel, Outcome.SKIPPED, reason)
 
     def _attempt(self, delivery: Delivery, event: Event, channel: Channel) -> None:
-        if not self._store.sending(delivery.id, self._owner, LEASE_MS):
-            log.warning("Event %s: the lease lapsed, another worker sends", delivery.event_id)
-            return
         try:
+            if isinstance(channel, Preparing):
+                channel.prepare()
+            if not self._store.sending(delivery.id, self._owner, self._lease):
+                log.warning("Event %s: held, or another worker sends", delivery.event_id)
+                return
             channel.send(self._notice(delivery, event))
+        except StoreError:
+            raise
         except Skip as skip:
             self._skip(delivery, channel, skip.reason)
         except PermanentError as error:
@@ -131,7 +141,7 @@ class Deliverer:
             last = delivery.attempts + 1 >= self._settings.max_attempts
             self._failed(delivery, channel, Outcome.DEAD if last else Outcome.FAILED, error)
         else:
-            self._settle(delivery, channel, Outcome.SENT, "")
+            self._settle(delivery, channel, Outcome.SENT)
             self._observers.now(signals.notification_sent, **delivery.what())
 
     def _notice(self, delivery: Delivery, event: Event) -> Notice:
@@ -162,16 +172,62 @@ class Deliverer:
         )
         self._observers.failed("channel")
         self._observers.now(signals.notification_failed, error=text, **delivery.what())
-        self._settle(delivery, channel, outcome, text)
+        self._settle(delivery, channel, outcome, text, reason_of(error))
 
-    def _settle(self, delivery: Delivery, channel: Channel, outcome: Outcome, error: str) -> None:
+    def _settle(
+        self,
+        delivery: Delivery,
+        channel: Channel,
+        outcome: Outcome,
+        error: str = "",
+        reason: str = "",
+    ) -> None:
         retry = self._backoff(delivery.attempts)
-        late = self._store.settle(delivery.id, self._owner, channel.name, outcome, error, retry)
+        late = self._record(delivery, channel, outcome, error, retry, reason)
+        if late < 0 and outcome is Outcome.SENT:
+            self._told(delivery, channel)
         if late >= 0 and outcome in (Outcome.FAILED, Outcome.POSTPONED):
             at = delivery.due + late + retry
             self._alarms.arm([Alarm(delivery.event_id, delivery.session, at, retry)])
         elif delivery.attempts:
             self._alarms.disarm([delivery.session])
+
+    def _record(
+        self,
+        delivery: Delivery,
+        channel: Channel,
+        outcome: Outcome,
+        error: str,
+        retry: int,
+        reason: str,
+    ) -> int:
+        """Record an outcome, for a while even if the store is away: else it may be told twice."""
+        until, wait = time.monotonic() + RECORD, 0.1
+        while True:
+            try:
+                return self._store.settle(
+                    *(delivery.id, self._owner, channel.name, outcome, error, retry, reason)
+                )
+            except StoreError:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(wait)
+                wait = min(1.0, 2 * wait)
+
+    def _told(self, delivery: Delivery, channel: Channel) -> None:
+        """Have the store know what was told: it was emptied meanwhile, or the lease lapsed."""
+        left = delivery.due - self._store.look(None).now
+        told = Kept(
+            *(delivery.event_id, delivery.session),
+            age=-left,
+            left=left,
+            clients=delivery.clients,
+            state="sent",
+            channel=channel.name,
+            attempts=delivery.attempts + 1,
+        )
+        self._store.put_back("", [told])
+        self._store.add({NOTIFICATIONS.field(channel.name, "sent"): 1})
 
     def _backoff(self, attempts: int) -> int:
         """Return the milliseconds until the next try: doubling, with jitter of a quarter."""

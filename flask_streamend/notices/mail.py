@@ -124,6 +124,15 @@ class MailChannel:
         self._connection = None
         self._stack.close()
 
+    def prepare(self) -> None:
+        """Connect, where no connection is open: what fails now was certainly not sent.
+
+        :raises OSError: (with smtplib's errors) where the server can't be reached.
+        """
+        mail = _mail()
+        if not mail.suppress:
+            self._connected(mail).ready()
+
     def send(self, notice: Notice) -> None:
         """Send one notice.
 

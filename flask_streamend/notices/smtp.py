@@ -9,6 +9,7 @@ from __future__ import annotations
 import smtplib
 import socket
 import ssl
+import threading
 import time
 from contextlib import suppress
 from functools import lru_cache
@@ -21,6 +22,7 @@ from flask_mail import Connection, Message, email_dispatched, sanitize_address, 
 from ..errors import PermanentError
 from ..settings import Settings
 from ..telemetry.logs import log
+from .failures import Deferred
 
 
 @lru_cache(maxsize=1)
@@ -37,6 +39,19 @@ def ascii_domain(name: str) -> str:
         return ""
 
 
+def longest(settings: Settings) -> float:
+    """Return the seconds after which an exchange is cut: a server may drip within each time-out.
+
+    MAIL, RCPT, DATA, the end of the data, and one step to spare.
+    """
+    return 5 * settings.mail_timeout
+
+
+def _cut(host: smtplib.SMTP | smtplib.SMTP_SSL) -> None:
+    with suppress(OSError, AttributeError):
+        host.sock.shutdown(socket.SHUT_RDWR)  # type: ignore[union-attr]
+
+
 class SMTPConnection(Connection):
     """One connection to the mail server.
 
@@ -47,6 +62,7 @@ class SMTPConnection(Connection):
     def __init__(self, mail: Any, settings: Settings) -> None:
         super().__init__(mail)
         self._timeout = settings.mail_timeout
+        self.longest = longest(settings)
         self._verify = settings.mail_verify
         self._ca = settings.mail_ca
 
@@ -87,7 +103,10 @@ class SMTPConnection(Connection):
         """
         if message.date is None:
             message.date = time.time()
-        host = self._ready()
+        host = self.ready()
+        deadline = threading.Timer(self.longest, _cut, [host])
+        deadline.daemon = True
+        deadline.start()
         try:
             # Not Flask-Mail's own send: what it does after this may raise, and would mail twice.
             host.sendmail(
@@ -103,13 +122,15 @@ class SMTPConnection(Connection):
             _raise(code, answer, error)
         except smtplib.SMTPResponseException as error:
             _raise(error.smtp_code, error.smtp_error, error)
+        finally:
+            deadline.cancel()
         self.num_emails += 1
         try:
             email_dispatched.send(current_app._get_current_object(), message=message)  # type: ignore[attr-defined]
         except Exception:  # noqa: BLE001 - the application's code; the message is the server's now
             log.exception("A receiver of Flask-Mail's email_dispatched failed")
 
-    def _ready(self) -> smtplib.SMTP | smtplib.SMTP_SSL:
+    def ready(self) -> smtplib.SMTP | smtplib.SMTP_SSL:
         """Connect anew where the server hung up since the last message, or has had its fill."""
         full = self.mail.max_emails and self.num_emails >= self.mail.max_emails
         if self.host is not None and self.num_emails and (full or not self._alive(self.host)):
@@ -144,4 +165,4 @@ def _raise(code: int, answer: bytes | str, error: smtplib.SMTPException) -> None
     text = answer.decode(errors="replace") if isinstance(answer, bytes) else answer
     if 500 <= code < 600:
         raise PermanentError(f"{code} {text}") from error
-    raise OSError(f"{code} {text}") from error
+    raise Deferred(f"{code} {text}") from error

@@ -47,20 +47,29 @@ class Outcome(str, Enum):
     """Not attempted yet: what is needed to try was away. Will be tried again."""
 
 
+#: In place of the most viewers: none came since, but a store that lost the session is to know it.
+RESTORE = -1
+
+
 @dataclass(frozen=True)
 class Held:
     """How many viewers of an event one process holds.
 
     :param count: viewers; 0 where the last one left.
-    :param session: the session to begin if the event has none.
+    :param session: the session it knows, or would begin if the event has none.
     :param delay: the event's grace period, in milliseconds.
     :param most: the most at once since the last report: who came and went in between was there.
+        Or :data:`RESTORE`.
+    :param age: milliseconds since the session began, for all this process knows.
+    :param peak: the session's most viewers; 0 where no store has confirmed the session yet.
     """
 
     count: int
     session: str
     delay: int
     most: int = 0
+    age: int = 0
+    peak: int = 0
 
 
 @dataclass(frozen=True)
@@ -72,6 +81,8 @@ class Reported:
     :param session: its session, empty where it has none.
     :param clients: its viewers, over all holders.
     :param due: when it ends if nobody comes back; None unless ending.
+    :param started: when its session began.
+    :param peak: most viewers at once in it.
     """
 
     event_id: str
@@ -79,6 +90,8 @@ class Reported:
     session: str
     clients: int
     due: int | None
+    started: int = 0
+    peak: int = 0
 
 
 @dataclass(frozen=True)
@@ -136,20 +149,52 @@ class Heartbeat:
 
     :param known: False: the store does not know the holder; report in full.
     :param now: the store's time.
+    :param epoch: names this life of the store: another one than before, and it was emptied.
     :param clients: viewers of all events.
     :param lapsed: holders whose lease lapsed: reap them.
     :param over: sessions stopped or purged since the last heartbeat.
+    :param shared: events that another process came to hold too since then; None: too many to say.
     :param expired: events with guests whose time is up: expire them.
     :param ring: True: something is ready and nobody heard; ring.
+    :param watch: whether the alarm for when no process is left is to be set, or removed; None:
+        neither.
     """
 
     known: bool
     now: int
+    epoch: str
     clients: int
     lapsed: tuple[str, ...]
     over: tuple[Over, ...]
+    shared: tuple[str, ...] | None
     expired: tuple[str, ...]
     ring: bool
+    watch: bool | None
+
+
+@dataclass(frozen=True)
+class Kept:
+    """An end as a process kept it while the store was away, or after the store lost it.
+
+    Its instants are distances from now, so that no clock but the store's is compared with itself.
+
+    :param age: milliseconds since the session began.
+    :param left: milliseconds until the end is due; negative: since it was.
+    :param peak: most viewers at once.
+    :param clients: viewers who were still there at the end.
+    :param state: ``ending``, or a delivery's state.
+    """
+
+    event_id: str
+    session: str
+    age: int
+    left: int
+    peak: int = 0
+    clients: int = 0
+    state: str = "ending"
+    channel: str = ""
+    error: str = ""
+    attempts: int = 0
 
 
 @dataclass(frozen=True)
@@ -205,11 +250,13 @@ class Look:
     :param ready: ends and deliveries whose time has come.
     :param waiting: True where something falls due at exactly the instant the alarm was set for,
         and that instant is still to come.
+    :param paused: milliseconds until what would be ready is let go: a gap or a hold; else 0.
     """
 
     now: int
     ready: int
     waiting: bool
+    paused: int = 0
 
 
 @dataclass(frozen=True)
@@ -224,6 +271,8 @@ class Totals:
     :param counters: every counter's value by its field.
     :param problems: problem codes that workers met, each with when, in seconds since the epoch.
     :param busiest: the events with most viewers and their numbers, busiest first.
+    :param gap: milliseconds for which ends wait until every process has reported after an outage.
+    :param hold: milliseconds for which an operator wants no notice.
     """
 
     now: int
@@ -235,6 +284,8 @@ class Totals:
     counters: Mapping[str, int]
     problems: Mapping[str, float]
     busiest: tuple[tuple[str, int], ...]
+    gap: int = 0
+    hold: int = 0
 
 
 def _what(end: Ended | Delivery) -> dict[str, object]:

@@ -10,3 +10,11 @@ OVER_MS = 3_600_000
 #: What is ready this long counts as unheard, and for so long one process only is asked to ring.
 UNHEARD_MS = 1_000
 RINGING_MS = 3_000
+#: After an outage that is noticed by one who does not beat, silence is usual for this long more.
+QUIET_MS = 5_000
+#: A process's lease, until one has said what it is.
+LEASE_MS = 15_000
+#: Attempts in progress that a process hands over stay its own for so long.
+SENDING_MS = 120_000
+#: Events named in one heartbeat, before it says that they are too many.
+SHARED_MAX = 1_000

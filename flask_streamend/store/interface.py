@@ -6,7 +6,7 @@ Times are milliseconds on the store's clock unless a name says otherwise. Every 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from ..event import EventStatus
@@ -18,30 +18,45 @@ from .base import (
     GuestAct,
     Heartbeat,
     Held,
+    Kept,
     Look,
     Outcome,
     Record,
     Report,
     Totals,
 )
+from .bounds import QUIET_MS
 
 
 class Store(Protocol):
     """Presence, ends and the ledger, each method one atomic act."""
 
     def report(
-        self, holder: str, seq: int, lease: int, held: Mapping[str, Held], full: bool
+        self,
+        holder: str,
+        seq: int,
+        lease: int,
+        held: Mapping[str, Held],
+        full: bool,
+        knew: str = "",
+        quiet: int = QUIET_MS,
     ) -> Report:
         """Set how many viewers a holder has; an older ``seq`` than one seen changes nothing.
 
         :param full: the report names all that the holder has; what it does not name is 0.
+        :param knew: as in :meth:`heartbeat`.
+        :param quiet: as in :meth:`heartbeat`.
         """
 
-    def heartbeat(self, holder: str, lease: int, since: int) -> Heartbeat:
+    def heartbeat(
+        self, holder: str, lease: int, since: int, knew: str = "", quiet: int = QUIET_MS
+    ) -> Heartbeat:
         """Extend a holder's lease and say what it should know or do.
 
         :param holder: empty for who holds nothing.
         :param since: the time of the last heartbeat, 0 at the first.
+        :param knew: the epoch it was told last, empty at the first.
+        :param quiet: milliseconds within which the caller is heard of again.
         """
 
     def reap(self, holder: str, goodbye: bool = False) -> Report:
@@ -67,7 +82,23 @@ class Store(Protocol):
         """Say what is ready, and whether something still waits for the instant ``due``."""
 
     def claim(self, limit: int) -> list[Ended]:
-        """End what is due and empty, up to ``limit``; each end is claimed by one caller only."""
+        """End what is due and empty, up to ``limit``; each end is claimed by one caller only.
+
+        Nothing, while it waits for processes to report after an outage, or while notices are held.
+        """
+
+    def put_back(self, holder: str, kept: Sequence[Kept]) -> int:
+        """Put back ends that the store missed or lost; a repeat changes nothing.
+
+        What ``holder`` has of these events is 0 by this, until it reports. Returns how many the
+        store did not know.
+        """
+
+    def still_owed(self, ends: Sequence[tuple[str, str]]) -> set[str]:
+        """Return, of pairs of event and session, the sessions whose hosts are still to be told."""
+
+    def hold(self, ms: int) -> int:
+        """Hold every notice for a while, 0: no longer; return the milliseconds that were left."""
 
     def take(self, owner: str, lease: int, limit: int) -> list[Delivery]:
         """Lease deliveries whose time has come to ``owner``, oldest first."""
@@ -76,11 +107,22 @@ class Store(Protocol):
         """Mark that an attempt begins; False where the lease was lost: then don't send."""
 
     def settle(
-        self, delivery: str, owner: str, channel: str, outcome: Outcome, error: str, retry: int
+        self,
+        delivery: str,
+        owner: str,
+        channel: str,
+        outcome: Outcome,
+        error: str,
+        retry: int,
+        reason: str = "",
     ) -> int:
         """Record how an attempt went and return the milliseconds since the event's due time.
 
+        The first success after failures of the channel as a whole (``connect``, ``timeout``,
+        ``auth``) takes up at once what waits because of them.
+
         :param retry: milliseconds until the next try, for what is to be tried again.
+        :param reason: why it failed, in one word.
         """
 
     def next_try(self) -> int | None:

@@ -22,12 +22,15 @@ class Keys:
     clients       zset    event -> viewers over all processes; 0 while ending
     sessions      hash    event -> its session as JSON
     due           zset    event -> when it ends; only while ending
+    pulse         hash    when somebody was last heard of; gap and hold (lib_pulse.lua)
+    shared        zset    event -> when a second process came to hold viewers of it; for an hour
     over          zset    "event session stopped" or "… purged" -> when; for an hour
     ledger        hash    delivery -> its record as JSON
     open          zset    delivery -> when it may be taken up next
     owed          zset    delivery -> when its event ended; until it is settled
     closed        zset    delivery -> when it was settled
     stats         hash    counter field -> value; ``clients`` -> the sum of viewers
+    failing       hash    channel -> 1: it failed as a whole, and something may wait for it
     problems      hash    problem code -> when a worker met it; until one gets by it
     ringing       string  there while one process has been asked to ring
     ============  ======  ==========================================================
@@ -44,6 +47,10 @@ class Keys:
         self.due = self.key("due")
         self.expiry = self.key("expiry")
         self.over = self.key("over")
+        self.pulse = self.key("pulse")
+        self.shared = self.key("shared")
+        self.watch = self.key("watch")
+        self.failing = self.key("failing")
         self.ringing = self.key("ringing")
         self.ledger = self.key("ledger")
         self.open = self.key("open")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from .base import LATENCY_BOUNDS_MS, DeadAct, Delivery, Ended, Outcome, Record
 from .bounds import KEEP_COUNT, KEEP_MS
+from .memory_pulse import Pulse
 
 
 def steady_clock() -> Callable[[], float]:
@@ -45,6 +46,7 @@ class Entry:
     error: str = ""
     owner: str | None = None
     unknown: bool = False
+    away: bool = False
     settled: int | None = None
 
 
@@ -60,6 +62,7 @@ class MemoryLedger:
         self._instant: float | None = None
         self._ledger: dict[str, Entry] = {}
         self._stats: Bag[str] = Bag()
+        self._pulse = Pulse()
 
     @contextmanager
     def _act(self) -> Iterator[None]:
@@ -90,6 +93,8 @@ class MemoryLedger:
         with self._act():
             now = self._now()
             taken: list[Delivery] = []
+            if self._pulse.held(now):
+                return taken
             for id_, entry in sorted(self._ledger.items(), key=lambda item: item[1].next_at or 0):
                 if entry.next_at is None or entry.next_at > now or len(taken) == limit:
                     continue
@@ -107,6 +112,8 @@ class MemoryLedger:
             entry, now = self._ledger.get(delivery), self._now()
             if entry is None or entry.next_at is None or entry.next_at <= now:
                 return False
+            if self._pulse.held(now):
+                return False
             if entry.owner != owner:
                 return False
             entry.state, entry.next_at = "sending", now + lease
@@ -114,13 +121,24 @@ class MemoryLedger:
             return True
 
     def settle(
-        self, delivery: str, owner: str, channel: str, outcome: Outcome, error: str, retry: int
+        self,
+        delivery: str,
+        owner: str,
+        channel: str,
+        outcome: Outcome,
+        error: str,
+        retry: int,
+        reason: str = "",
     ) -> int:
         with self._act():
             entry, now = self._ledger.get(delivery), self._now()
             if entry is None or entry.owner != owner:
                 return -1
             late = now - entry.due
+            entry.away = False
+            if outcome in (Outcome.FAILED, Outcome.DEAD):
+                entry.attempts += entry.state != "sending"
+                self._failed(entry, channel, reason)
             entry.channel, entry.error, entry.owner = channel, error, None
             if outcome in (Outcome.FAILED, Outcome.POSTPONED):
                 if outcome is Outcome.FAILED:
@@ -136,8 +154,20 @@ class MemoryLedger:
                 if entry.unknown:
                     self._stats[f"notifications|{channel}|repeated"] += 1
                 self._observe(channel, late)
+                self._wake(channel, now)
             self._trim(now)
             return late
+
+    def _failed(self, entry: Entry, channel: str, reason: str) -> None:
+        entry.away = reason in ("connect", "timeout", "auth")
+        if reason:
+            self._stats[f"delivery_failures|{channel}|{reason}"] += 1
+
+    def _wake(self, channel: str, now: int) -> None:
+        """Take up what waits for a channel that works again."""
+        for entry in self._ledger.values():
+            if entry.away and entry.state == "retrying" and entry.channel == channel:
+                entry.next_at = min(now, entry.next_at or now)
 
     def _observe(self, channel: str, late: int) -> None:
         for bound in LATENCY_BOUNDS_MS:
@@ -177,6 +207,18 @@ class MemoryLedger:
             closed = [item for item in self._ledger.items() if item[1].next_at is None]
             closed.sort(key=lambda item: -(item[1].settled or 0))
             return [_record(id_, entry) for id_, entry in (opened + closed)[:limit]]
+
+    def take_counts(self) -> dict[str, int]:
+        """Return the counters, and begin them anew."""
+        with self._act():
+            counts, self._stats = self._stats, Bag()
+            return dict(counts)
+
+    def hold(self, ms: int) -> int:
+        with self._act():
+            before = self._pulse.held(self._now())
+            self._pulse.hold = self._now() + ms
+            return before
 
     def add(self, counts: Mapping[str, int]) -> None:
         with self._act():

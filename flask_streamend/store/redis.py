@@ -6,35 +6,39 @@ Works with Redis 6.2 on and with Valkey.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, cast
 
 from redis import Redis
 
 from ..event import EventStatus
 from .base import (
-    LATENCY_BOUNDS_MS,
     Change,
-    DeadAct,
-    Delivery,
     Ended,
     GuestAct,
     Heartbeat,
     Held,
+    Kept,
     Look,
-    Outcome,
     Over,
-    Record,
     Report,
     Reported,
     Totals,
 )
-from .bounds import KEEP_COUNT, KEEP_MS, OVER_MS, OVERDUE_MS, RINGING_MS, UNHEARD_MS
-from .keys import Keys
-from .scripts import Scripts, answering, text
+from .bounds import (
+    OVER_MS,
+    OVERDUE_MS,
+    QUIET_MS,
+    RINGING_MS,
+    SENDING_MS,
+    SHARED_MAX,
+    UNHEARD_MS,
+)
+from .redis_ledger import RedisLedger
+from .scripts import answering, text
 
 
-class RedisStore:
+class RedisStore(RedisLedger):
     """The store of one namespace in one Redis.
 
     :param redis: a client; RQ needs one that does not decode replies, and so does this.
@@ -42,39 +46,52 @@ class RedisStore:
     """
 
     def __init__(self, redis: Redis, namespace: str) -> None:
-        self.redis = redis
-        self.keys = Keys(namespace)
-        self._run = Scripts(redis).run
+        super().__init__(redis, namespace)
         k = self.keys
         self._presence = [k.holders, k.clients, k.sessions, k.due, k.stats, k.over]
+        self._presence += [k.ledger, k.pulse, k.shared]
 
     def report(
-        self, holder: str, seq: int, lease: int, held: Mapping[str, Held], full: bool
+        self,
+        holder: str,
+        seq: int,
+        lease: int,
+        held: Mapping[str, Held],
+        full: bool,
+        knew: str = "",
+        quiet: int = QUIET_MS,
     ) -> Report:
-        entries = {event: [h.count, h.session, h.delay, h.most] for event, h in held.items()}
+        entries = {
+            event: [h.count, h.session, h.delay, h.most, h.age, h.peak] for event, h in held.items()
+        }
         known, now, *rows = self._run(
             "report",
             [*self._presence, self.keys.held(holder)],
-            *(holder, seq, lease, int(full), json.dumps(entries)),
+            *(holder, seq, lease, int(full), json.dumps(entries), knew, quiet),
         )
         return Report(int(now), tuple(map(_reported, rows)), known=text(known) != "unknown")
 
-    def heartbeat(self, holder: str, lease: int, since: int) -> Heartbeat:
+    def heartbeat(
+        self, holder: str, lease: int, since: int, knew: str = "", quiet: int = QUIET_MS
+    ) -> Heartbeat:
         k = self.keys
-        known, now, clients, lapsed, over, expired, ring = self._run(
+        known, now, epoch, clients, lapsed, over, shared, expired, ring, watch = self._run(
             "heartbeat",
-            [k.holders, k.over, k.due, k.open, k.expiry, k.stats, k.ringing],
-            *(holder, lease, since, UNHEARD_MS, RINGING_MS),
+            [*self._presence, k.open, k.expiry, k.ringing, k.watch],
+            *(holder, lease, since, knew, quiet, UNHEARD_MS, RINGING_MS),
         )
         ended = (text(member).split(" ") for member in over)
         return Heartbeat(
             known=bool(known),
             now=int(now),
+            epoch=text(epoch),
             clients=int(clients),
             lapsed=tuple(map(text, lapsed)),
             over=tuple(Over(event, session, Change(how)) for event, session, how in ended),
+            shared=tuple(map(text, shared)) if len(shared) < SHARED_MAX else None,
             expired=tuple(map(text, expired)),
             ring=bool(ring),
+            watch={1: True, -1: False}.get(int(watch)),
         )
 
     def reap(self, holder: str, goodbye: bool = False) -> Report:
@@ -106,44 +123,56 @@ class RedisStore:
             held = [k.held(text(holder)) for holder in (k.GUESTS, *holders)]
             row = self._run(
                 "finish",
-                [*self._presence, k.ledger, k.open, k.owed, *guests, *held],
+                [*self._presence, k.open, k.owed, *guests, *held],
                 *(event_id, change.value, OVER_MS),
             )
             if len(row) != 1:
                 return _ended(row) if row else None
 
     def look(self, due: int | None) -> Look:
-        now, ready, waiting = self._run(
-            "look", [self.keys.due, self.keys.open], "" if due is None else due
+        now, ready, waiting, paused = self._run(
+            "look", [*self._presence, self.keys.open], "" if due is None else due
         )
-        return Look(int(now), int(ready), bool(waiting))
+        return Look(int(now), int(ready), bool(waiting), int(paused))
 
     def claim(self, limit: int) -> list[Ended]:
         k = self.keys
-        rows = self._run(
-            "claim", [k.due, k.clients, k.sessions, k.ledger, k.open, k.owed, k.stats], limit
-        )
-        return [_ended(row) for row in rows]
+        return [_ended(row) for row in self._run("claim", [*self._presence, k.open, k.owed], limit)]
 
-    def take(self, owner: str, lease: int, limit: int) -> list[Delivery]:
-        rows = self._run("take", [self.keys.open, self.keys.ledger], owner, lease, limit)
-        return [_delivery(text(delivery), json.loads(packed)) for delivery, packed in rows]
-
-    def sending(self, delivery: str, owner: str, lease: int) -> bool:
-        keys = [self.keys.open, self.keys.ledger]
-        return bool(self._run("sending", keys, delivery, owner, lease))
-
-    def settle(
-        self, delivery: str, owner: str, channel: str, outcome: Outcome, error: str, retry: int
-    ) -> int:
+    def put_back(self, holder: str, kept: Sequence[Kept]) -> int:
         k = self.keys
-        bounds = " ".join(map(str, LATENCY_BOUNDS_MS))
-        late = self._run(
-            "settle",
-            [k.open, k.owed, k.ledger, k.closed, k.stats],
-            *(delivery, owner, channel, outcome.value, error, retry, KEEP_MS, KEEP_COUNT, bounds),
+        rows = [
+            [
+                *(e.event_id, e.session, e.age, e.peak, e.clients, e.left),
+                *(e.state, e.channel, e.error, e.attempts),
+            ]
+            for e in kept
+        ]
+        return int(
+            self._run(
+                "put_back",
+                [*self._presence, k.open, k.owed, k.closed, k.held(holder)],
+                *(holder, SENDING_MS, json.dumps(rows)),
+            )
         )
-        return int(late)
+
+    def still_owed(self, ends: Sequence[tuple[str, str]]) -> set[str]:
+        k = self.keys
+        if not ends:
+            return set()
+        events, ids = [event for event, _ in ends], [session for _, session in ends]
+        with answering():
+            pipe = self.redis.pipeline(transaction=True)
+            pipe.hmget(k.sessions, events)
+            pipe.zmscore(k.due, events)
+            pipe.zmscore(k.open, ids)
+            sessions, dues, opened = pipe.execute()
+        return {
+            session
+            for session, packed, due, at in zip(ids, sessions, dues, opened, strict=True)
+            if at is not None
+            or (due is not None and packed is not None and json.loads(packed)["id"] == session)
+        }
 
     def next_try(self) -> int | None:
         with answering():
@@ -177,33 +206,10 @@ class RedisStore:
                     seen.add(name)
                     yield name
 
-    def dead(self, act: DeadAct, delivery: str) -> bool:
-        k = self.keys
-        return bool(self._run("dead", [k.open, k.owed, k.ledger, k.closed, k.stats], delivery, act))
-
-    def records(self, limit: int) -> list[Record]:
-        k = self.keys
-        with answering():
-            pipe = self.redis.pipeline(transaction=True)
-            pipe.zrange(k.open, 0, limit - 1, withscores=True)
-            pipe.zrevrange(k.closed, 0, limit - 1, withscores=True)
-            opened, closed = pipe.execute()
-            wanted = [(id_, at, None) for id_, at in opened]
-            wanted += [(id_, None, at) for id_, at in closed]
-            wanted = wanted[:limit]
-            if not wanted:
-                return []
-            packed = cast(list[Any], self.redis.hmget(k.ledger, [row[0] for row in wanted]))
-        return [
-            _record(text(id_), json.loads(value), next_at, settled_at)
-            for (id_, next_at, settled_at), value in zip(wanted, packed, strict=True)
-            if value is not None
-        ]
-
     def totals(self, busiest: int) -> Totals:
         k = self.keys
-        now, events, ending, overdue, flat, top, met = self._run(
-            "totals", [k.clients, k.due, k.owed, k.stats, k.problems], busiest, OVERDUE_MS
+        now, events, ending, overdue, flat, top, met, gap, hold = self._run(
+            "totals", [*self._presence, k.owed, k.problems], busiest, OVERDUE_MS
         )
         counters = {text(f): int(v) for f, v in zip(flat[::2], flat[1::2], strict=True)}
         return Totals(
@@ -216,61 +222,27 @@ class RedisStore:
             counters=counters,
             problems={text(c): float(at) for c, at in zip(met[::2], met[1::2], strict=True)},
             busiest=tuple((text(e), int(n)) for e, n in zip(top[::2], top[1::2], strict=True)),
+            gap=int(gap),
+            hold=int(hold),
         )
-
-    def note_problem(self, code: str, there: bool) -> None:
-        with answering():
-            if there:
-                self.redis.hsetnx(self.keys.problems, code, cast(Any, self.redis.time())[0])
-            else:
-                self.redis.hdel(self.keys.problems, code)
-
-    def add(self, counts: Mapping[str, int]) -> None:
-        with answering():
-            pipe = self.redis.pipeline(transaction=True)
-            for name, value in counts.items():
-                pipe.hincrby(self.keys.stats, name, value)
-            pipe.execute()
 
 
 def _reported(row: list[Any]) -> Reported:
-    event, change, session, clients, due = row
+    event, change, session, clients, due, started, peak = row
     return Reported(
-        text(event), Change(text(change)), text(session), int(clients), int(due) if due else None
+        text(event),
+        Change(text(change)),
+        text(session),
+        int(clients),
+        int(due) if due else None,
+        int(started),
+        int(peak),
     )
 
 
 def _ended(row: list[Any]) -> Ended:
     event, session, due, started, peak, clients = row
     return Ended(text(event), text(session), int(due), int(started), int(peak), int(clients))
-
-
-def _delivery(id_: str, record: dict[str, Any]) -> Delivery:
-    return Delivery(
-        id_,
-        record["event"],
-        record["session"],
-        int(record["due"]),
-        int(record["attempts"]),
-        int(record.get("clients", 0)),
-    )
-
-
-def _record(
-    id_: str, record: dict[str, Any], next_at: float | None, settled_at: float | None
-) -> Record:
-    return Record(
-        id=id_,
-        event_id=record["event"],
-        session=record["session"],
-        channel=record["channel"],
-        state=record["state"],
-        attempts=int(record["attempts"]),
-        error=record["error"],
-        due_at=record["due"] / 1000,
-        next_at=None if next_at is None else next_at / 1000,
-        settled_at=None if settled_at is None else settled_at / 1000,
-    )
 
 
 def _status(event_id: str, packed: Any, clients: Any, due: Any) -> EventStatus:

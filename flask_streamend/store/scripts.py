@@ -49,7 +49,8 @@ def answering() -> Iterator[None]:
     try:
         yield
     except (RedisError, OSError) as error:
-        raise StoreError(f"Redis: {type(error).__name__}: {error}") from error
+        refused = isinstance(error.__context__, ConnectionRefusedError)
+        raise StoreError(f"Redis: {type(error).__name__}: {error}", refused) from error
 
 
 def text(value: Any) -> str:

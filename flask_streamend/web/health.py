@@ -54,6 +54,8 @@ class Health:
                 "overdue": totals.overdue,
                 "dead_letters": totals.dead,
             }
+            paused = {"held": totals.hold, "catching-up": totals.gap, "overdue": totals.overdue}
+            found += [code for code, there in paused.items() if there]
             if queue is not None:
                 page["queue"] |= self._look_at(queue)
                 if not page["queue"]["workers"]:

@@ -3,9 +3,9 @@
 -- What holders have of it is removed; a holder that goes on reporting the session learns from
 -- `over` that it was stopped, or purged and to be counted anew.
 --
--- KEYS  1 holders  2 clients  3 sessions  4 due  5 stats  6 over  7 ledger  8 open  9 owed
---       10 guests:EVENT  11 expiry  12 stragglers:EVENT
---       13... held:HOLDER, of every holder, guests included
+-- KEYS  1 holders  2 clients  3 sessions  4 due  5 stats  6 over  7 ledger  8 pulse  9 shared
+--       10 open  11 owed  12 guests:EVENT  13 expiry  14 stragglers:EVENT
+--       15... held:HOLDER, of every holder, guests included
 -- ARGV  1 event   2 "stopped" or "purged"   3 ms for which `over` remembers it
 -- returns {}: there was no session
 --         {"again"}: holders came meanwhile whose keys were not given; nothing was done
@@ -14,12 +14,12 @@
 --- include deliver
 local event = ARGV[1]
 -- Guests have no lease, so they are not among the holders.
-if redis.call('ZCARD', KEYS[1]) + 1 > #KEYS - 12 then return {'again'} end
+if redis.call('ZCARD', KEYS[1]) + 1 > #KEYS - 14 then return {'again'} end
 local packed = redis.call('HGET', KEYS[3], event)
 if not packed then return {} end
 local session = cjson.decode(packed)
 local clients = 0
-for i = 13, #KEYS do
+for i = 15, #KEYS do
   local count = redis.call('HGET', KEYS[i], event)
   if count then
     clients = clients + tonumber(count)
@@ -27,15 +27,16 @@ for i = 13, #KEYS do
   end
 end
 if clients > 0 then redis.call('HINCRBY', KEYS[5], 'clients', -clients) end
-if ARGV[2] == 'stopped' and redis.call('EXISTS', KEYS[10]) == 1 then
-  redis.call('RENAME', KEYS[10], KEYS[12])
-  redis.call('PEXPIRE', KEYS[12], ARGV[3])
+if ARGV[2] == 'stopped' and redis.call('EXISTS', KEYS[12]) == 1 then
+  redis.call('RENAME', KEYS[12], KEYS[14])
+  redis.call('PEXPIRE', KEYS[14], ARGV[3])
 end
-redis.call('DEL', KEYS[10])
-redis.call('ZREM', KEYS[11], event)
+redis.call('DEL', KEYS[12])
+redis.call('ZREM', KEYS[13], event)
 redis.call('ZREM', KEYS[2], event)
 redis.call('HDEL', KEYS[3], event)
 redis.call('ZREM', KEYS[4], event)
+redis.call('ZREM', KEYS[9], event)
 redis.call('ZADD', KEYS[6], after, event .. ' ' .. session.id .. ' ' .. ARGV[2])
 redis.call('ZREMRANGEBYSCORE', KEYS[6], '-inf', now - tonumber(ARGV[3]))
 redis.call('PEXPIRE', KEYS[6], ARGV[3])
@@ -43,4 +44,4 @@ if ARGV[2] == 'purged' then
   redis.call('HINCRBY', KEYS[5], 'sessions_purged', 1)
   return {event, session.id, now, session.started, session.peak, clients}
 end
-return deliver(KEYS[7], KEYS[8], KEYS[9], KEYS[5], event, session, now, clients)
+return deliver(event, session, now, clients, KEYS[10], KEYS[11])

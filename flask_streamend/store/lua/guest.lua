@@ -2,32 +2,33 @@
 --
 -- Guests are a set, so a repeat of either changes nothing.
 --
--- KEYS  1 holders  2 clients  3 sessions  4 due  5 stats  6 over  7 held:guests  8 guests:EVENT
---       9 expiry  10 stragglers:EVENT
+-- KEYS  1 holders  2 clients  3 sessions  4 due  5 stats  6 over  7 ledger  8 pulse  9 shared
+--       10 held:guests  11 guests:EVENT  12 expiry  13 stragglers:EVENT
 -- ARGV  1 "join", "seen", "leave" or "expire"   2 event   3 guest
 --       4 ms until the guest is gone by itself   5 session to begin   6 delay in ms
--- returns {now, {event, change, session, clients, due or ""}, guests who came, guests who went}
+-- returns {now, {event, change, session, clients, due or "", started, peak}, guests who came, guests who went}
 --- include clock
+--- include fresh
 --- include apply
 local came, went = 0, 0
 local act, until_ = ARGV[1], after + tonumber(ARGV[4])
 -- A player of a session that was stopped may fetch on: while it does, it is no viewer.
-local gone = act == 'seen' and redis.call('ZSCORE', KEYS[10], ARGV[3])
+local gone = act == 'seen' and redis.call('ZSCORE', KEYS[13], ARGV[3])
 if gone and tonumber(gone) > now then
-  redis.call('ZADD', KEYS[10], until_, ARGV[3])
+  redis.call('ZADD', KEYS[13], until_, ARGV[3])
 elseif act == 'join' or act == 'seen' then
-  redis.call('ZREM', KEYS[10], ARGV[3])
-  came = redis.call('ZADD', KEYS[8], 'GT', until_, ARGV[3])
+  redis.call('ZREM', KEYS[13], ARGV[3])
+  came = redis.call('ZADD', KEYS[11], 'GT', until_, ARGV[3])
 elseif act == 'leave' then
-  redis.call('ZREM', KEYS[10], ARGV[3])
-  went = redis.call('ZREM', KEYS[8], ARGV[3])
+  redis.call('ZREM', KEYS[13], ARGV[3])
+  went = redis.call('ZREM', KEYS[11], ARGV[3])
 end
-went = went + redis.call('ZREMRANGEBYSCORE', KEYS[8], '-inf', now)
-local first = redis.call('ZRANGE', KEYS[8], 0, 0, 'WITHSCORES')
+went = went + redis.call('ZREMRANGEBYSCORE', KEYS[11], '-inf', now)
+local first = redis.call('ZRANGE', KEYS[11], 0, 0, 'WITHSCORES')
 if first[2] then
-  redis.call('ZADD', KEYS[9], first[2], ARGV[2])
+  redis.call('ZADD', KEYS[12], first[2], ARGV[2])
 else
-  redis.call('ZREM', KEYS[9], ARGV[2])
+  redis.call('ZREM', KEYS[12], ARGV[2])
 end
-local row = apply(KEYS[7], ARGV[2], redis.call('ZCARD', KEYS[8]), ARGV[5], tonumber(ARGV[6]))
+local row = apply(KEYS[10], ARGV[2], redis.call('ZCARD', KEYS[11]), ARGV[5], tonumber(ARGV[6]), 0, 0)
 return {after, row, came, went}

@@ -1,26 +1,42 @@
 -- Extend a process's lease and tell it what it should know or do.
 --
--- KEYS  1 holders  2 over  3 due  4 open  5 expiry  6 stats  7 ringing
+-- KEYS  1 holders  2 clients  3 sessions  4 due  5 stats  6 over  7 ledger  8 pulse  9 shared
+--       10 open  11 expiry  12 ringing  13 watch
 -- ARGV  1 holder, or "" of who holds nothing   2 lease in ms
---       3 the time of the last heartbeat: what was stopped or purged since is told
---       4 ms after which something ready counts as unheard
---       5 ms for which one process only is asked to ring
--- returns {known, now, viewers of all events, {holders whose lease lapsed}, {over since},
---          {events with guests whose time is up}, 1 if the caller should ring}
+--       3 the time of the last heartbeat: what was stopped, purged or shared since is told
+--       4 the epoch it knew, or ""   5 ms within which it beats again
+--       6 ms after which something ready counts as unheard
+--       7 ms for which one process only is asked to ring
+-- returns {known, now, epoch, viewers of all events, {holders whose lease lapsed}, {over since},
+--          {events that others came to hold too since}, {events with guests whose time is up},
+--          1 if the caller should ring,
+--          1 if it should set the watching alarm, -1 if it should remove it}
 --- include clock
+--- include pulse
+local lease = tonumber(ARGV[2])
 local known = 0
-if ARGV[1] ~= '' and redis.call('ZSCORE', KEYS[1], ARGV[1]) then
-  known = 1
-  redis.call('ZADD', KEYS[1], after + tonumber(ARGV[2]), ARGV[1])
+if ARGV[1] ~= '' and redis.call('ZSCORE', KEYS[1], ARGV[1]) then known = 1 end
+local state = pulse(ARGV[4], lease, tonumber(ARGV[5]))
+if known == 1 then redis.call('ZADD', KEYS[1], after + lease, ARGV[1]) end
+local waits = state.gap > 0 or state.hold > 0
+local ring, watch, late = 0, 0, now - tonumber(ARGV[6])
+local unheard = state.hold > 0 and 0 or redis.call('ZCOUNT', KEYS[10], '-inf', late)
+if not waits then unheard = unheard + redis.call('ZCOUNT', KEYS[4], '-inf', late) end
+if unheard > 0 and redis.call('SET', KEYS[12], '1', 'NX', 'PX', ARGV[7]) then ring = 1 end
+if redis.call('EXISTS', KEYS[3], KEYS[10]) > 0 then
+  -- The watching alarm itself beats seldom, and says with each beat that it is there.
+  local asked = tonumber(ARGV[5]) > 5000
+  if asked then redis.call('DEL', KEYS[13]) end
+  if redis.call('SET', KEYS[13], '1', 'NX', 'PX', 2 * lease + 5000) then watch = 1 end
+elseif redis.call('DEL', KEYS[13]) == 1 then
+  watch = -1
 end
-local ring, late = 0, now - tonumber(ARGV[4])
-if redis.call('ZCOUNT', KEYS[3], '-inf', late) + redis.call('ZCOUNT', KEYS[4], '-inf', late) > 0 then
-  if redis.call('SET', KEYS[7], '1', 'NX', 'PX', ARGV[5]) then ring = 1 end
-end
+redis.call('ZREMRANGEBYSCORE', KEYS[9], '-inf', now - 3600000)
 return {
-  known, now, tonumber(redis.call('HGET', KEYS[6], 'clients') or '0'),
-  redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, 10),
-  redis.call('ZRANGEBYSCORE', KEYS[2], ARGV[3], '+inf', 'LIMIT', 0, 1000),
-  redis.call('ZRANGEBYSCORE', KEYS[5], '-inf', now, 'LIMIT', 0, 100),
-  ring,
+  known, now, state.epoch, tonumber(redis.call('HGET', KEYS[5], 'clients') or '0'),
+  state.gap > 0 and {} or redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, 10),
+  redis.call('ZRANGEBYSCORE', KEYS[6], ARGV[3], '+inf', 'LIMIT', 0, 1000),
+  redis.call('ZRANGEBYSCORE', KEYS[9], ARGV[3], '+inf', 'LIMIT', 0, 1000),
+  redis.call('ZRANGEBYSCORE', KEYS[11], '-inf', now, 'LIMIT', 0, 100),
+  ring, watch,
 }

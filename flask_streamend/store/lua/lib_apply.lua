@@ -3,9 +3,13 @@
 -- Whether an event is empty is decided here and nowhere else. A number is set, never incremented,
 -- so a repeat changes nothing.
 --
--- KEYS  1 holders  2 clients  3 sessions  4 due  5 stats  6 over   (the first six of its callers)
--- returns {event, change, session, clients, due or ""}
-local function apply(held, event, count, candidate, delay)
+-- KEYS  1 holders  2 clients  3 sessions  4 due  5 stats  6 over  7 ledger  8 pulse  9 shared
+--       (the first nine of its callers)
+-- candidate  the session to begin, or which the holder knows
+-- age        ms since that session began, for all the holder knows
+-- peak       its most viewers; 0 of a session that no store has confirmed
+-- returns {event, change, session, clients, due or "", started, peak}
+local function apply(held, event, count, candidate, delay, age, peak)
   local old = tonumber(redis.call('HGET', held, event) or '0')
   local clients = tonumber(redis.call('ZSCORE', KEYS[2], event) or '0') + count - old
   local packed = redis.call('HGET', KEYS[3], event)
@@ -15,9 +19,13 @@ local function apply(held, event, count, candidate, delay)
 
   if count == 0 then redis.call('HDEL', held, event) else redis.call('HSET', held, event, count) end
   if count ~= old then redis.call('HINCRBY', KEYS[5], 'clients', count - old) end
+  if old == 0 and count > 0 and clients > count then redis.call('ZADD', KEYS[9], after, event) end
 
+  -- A session that was told is over, whatever a holder that was away thinks.
+  local told = candidate ~= '' and redis.call('HEXISTS', KEYS[7], candidate) == 1
   if not session and clients > 0 then
-    session = {id = candidate, started = after, peak = 0, delay = delay}
+    if told then candidate, age, peak = fresh(candidate), 0, 0 end
+    session = {id = candidate, started = after - age, peak = peak, delay = delay}
     change = 'started'
     redis.call('HINCRBY', KEYS[5], 'sessions_begun', 1)
   elseif due and clients > 0 then
@@ -27,16 +35,21 @@ local function apply(held, event, count, candidate, delay)
     redis.call('HINCRBY', KEYS[5], 'grace_periods|resumed', 1)
   end
   if session then
+    -- After a gap two may have begun one each: the older is the one.
+    if count > 0 and peak > 0 and not told and after - age < session.started then
+      session.id, session.started = candidate, after - age
+    end
     if delay >= 0 then session.delay = delay end
     if clients == 0 and not due then
       due = after + session.delay
       redis.call('ZADD', KEYS[4], due, event)
       change = 'ending'
     end
-    session.peak = math.max(session.peak, clients)
+    session.peak = math.max(session.peak, clients, peak)
     local repacked = cjson.encode(session)
     if repacked ~= packed then redis.call('HSET', KEYS[3], event, repacked) end
     redis.call('ZADD', KEYS[2], clients, event)
   end
-  return {event, change, session and session.id or '', clients, due and tostring(due) or ''}
+  return {event, change, session and session.id or '', clients, due and tostring(due) or '',
+    session and session.started or 0, session and session.peak or 0}
 end

@@ -3,30 +3,35 @@
 -- A report older than one already seen is dropped: a process's reports have one order. One that
 -- names a session which was stopped or purged meanwhile opens no other by that.
 --
--- KEYS  1 holders  2 clients  3 sessions  4 due  5 stats  6 over  7 held:HOLDER
+-- KEYS  1 holders  2 clients  3 sessions  4 due  5 stats  6 over  7 ledger  8 pulse  9 shared
+--       10 held:HOLDER
 -- ARGV  1 holder   2 seq   3 lease in ms   4 "1": the report is full
 --       5 JSON {event: [count, session it knows or would begin, delay in ms, most since the last
---         report], ...}
+--         report or -1 (RESTORE), ms since that session began, its peak or 0 where no store has confirmed it], ...}
+--       6 the epoch it knew, or ""   7 ms within which it is heard of again
 -- returns {"unknown", now}: a partial report of a holder that is not known; nothing was done
 --         {"old", now}: nothing was done
---         {"ok", now, {event, change, session, clients, due or ""}, ...}: of an event two rows
---         where it began or resumed, and ended, since the last report
+--         {"ok", now, {event, change, session, clients, due or "", started, peak}, ...}: of an
+--         event two rows where it began or resumed, and ended, since the last report
 --- include clock
+--- include pulse
+--- include fresh
 --- include apply
 local holder, seq, full = ARGV[1], tonumber(ARGV[2]), ARGV[4] == '1'
 
+pulse(ARGV[6], tonumber(ARGV[3]), tonumber(ARGV[7]))
 if not full and not redis.call('ZSCORE', KEYS[1], holder) then return {'unknown', after} end
-local last = tonumber(redis.call('HGET', KEYS[7], '#seq') or '0')
+local last = tonumber(redis.call('HGET', KEYS[10], '#seq') or '0')
 -- The same number again is a repeat whose answer was lost: it is answered anew.
 if seq < last then return {'old', after} end
 
 redis.call('ZADD', KEYS[1], after + tonumber(ARGV[3]), holder)
-redis.call('HSET', KEYS[7], '#seq', seq)
+redis.call('HSET', KEYS[10], '#seq', seq)
 
 local held = cjson.decode(ARGV[5])
 if full then
-  for _, event in ipairs(redis.call('HKEYS', KEYS[7])) do
-    if event ~= '#seq' and not held[event] then held[event] = {0, '', -1, 0} end
+  for _, event in ipairs(redis.call('HKEYS', KEYS[10])) do
+    if event ~= '#seq' and not held[event] then held[event] = {0, '', -1, 0, 0, 0} end
   end
 end
 
@@ -34,19 +39,24 @@ local any_over = redis.call('EXISTS', KEYS[6]) == 1
 local reply = {'ok', after}
 for event, entry in pairs(held) do
   local count, session, delay, most = tonumber(entry[1]), entry[2], tonumber(entry[3]), tonumber(entry[4])
+  local age, peak = tonumber(entry[5]), tonumber(entry[6])
   local row
   if any_over and redis.call('ZSCORE', KEYS[6], event .. ' ' .. session .. ' stopped') then
-    row = apply(KEYS[7], event, 0, session, delay)
+    row = apply(KEYS[10], event, 0, session, delay, 0, 0)
     row[2] = 'stopped'
   elseif any_over and redis.call('ZSCORE', KEYS[6], event .. ' ' .. session .. ' purged') then
-    row = {event, 'purged', '', 0, ''}
+    row = {event, 'purged', '', 0, '', 0, 0}
   else
+    -- Nobody came since the last report; a store that lost the session and never told it begins it.
+    if most < 0 and redis.call('HEXISTS', KEYS[3], event) + redis.call('HEXISTS', KEYS[7], session) == 0 then
+      most = 1
+    end
     -- Viewers who came and went between two reports were there all the same.
-    if most > math.max(count, tonumber(redis.call('HGET', KEYS[7], event) or '0')) then
-      local flash = apply(KEYS[7], event, most, session, delay)
+    if most > math.max(count, tonumber(redis.call('HGET', KEYS[10], event) or '0')) then
+      local flash = apply(KEYS[10], event, most, session, delay, age, peak)
       if flash[2] ~= 'none' then reply[#reply + 1] = flash end
     end
-    row = apply(KEYS[7], event, count, session, delay)
+    row = apply(KEYS[10], event, count, session, delay, age, peak)
   end
   reply[#reply + 1] = row
 end

@@ -1,9 +1,11 @@
 -- Mark that an attempt at a delivery begins, if its lease is still the caller's.
 --
--- KEYS  1 open   2 ledger
+-- KEYS  1 open   2 ledger   3 pulse
 -- ARGV  1 delivery   2 owner   3 lease in ms
--- returns 1: marked, and the lease renewed   0: the lease was lost; don't send
+-- returns 1: marked, and the lease renewed   0: the lease was lost, or an operator holds; don't send
 --- include clock
+local hold = tonumber(redis.call('HGET', KEYS[3], 'hold') or '0')
+if hold > now then return 0 end
 local score = redis.call('ZSCORE', KEYS[1], ARGV[1])
 local packed = redis.call('HGET', KEYS[2], ARGV[1])
 if not score or not packed or tonumber(score) <= now then return 0 end

@@ -3,11 +3,12 @@
 -- The lease is the delivery's own place in `open`: it comes up again when the lease lapses, so a
 -- worker that died loses nothing.
 --
--- KEYS  1 open   2 ledger
+-- KEYS  1 open   2 ledger   3 pulse
 -- ARGV  1 owner   2 lease in ms   3 how many at the most
--- returns {{delivery, record as JSON}, ...}, oldest first
+-- returns {{delivery, record as JSON}, ...}, oldest first; none in a hold
 --- include clock
 local taken = {}
+if tonumber(redis.call('HGET', KEYS[3], 'hold') or '0') > now then return taken end
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, tonumber(ARGV[3]))) do
   local packed = redis.call('HGET', KEYS[2], id)
   if packed then

@@ -1,0 +1,90 @@
+"""Viewers by name, who have no socket here: joined, seen, gone, for any process to say."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from typing import NamedTuple
+
+from .contact import Contact
+from .ending import Endings
+from .errors import StoreError
+from .observing import Observers
+from .store.base import GuestAct, Report
+from .store.interface import Store
+
+#: Acts kept for a store that is away; of more, the oldest is dropped and counted.
+KEEP = 10_000
+
+
+class _Act(NamedTuple):
+    act: GuestAct
+    until: float
+    session: str
+    delay: int
+
+
+class Guests:
+    """Tells the store of viewers by name; while it is away, keeps the last act of each.
+
+    An act sets a state, so that one whose answer was lost can be repeated.
+    """
+
+    def __init__(
+        self, store: Store, endings: Endings, observers: Observers, contact: Contact
+    ) -> None:
+        self._store = store
+        self._endings = endings
+        self._observers = observers
+        self._contact = contact
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[tuple[str, str], _Act] = OrderedDict()
+
+    def note(
+        self, act: GuestAct, event_id: str, guest: str, ttl: float, session: str, delay: int
+    ) -> None:
+        """Note what a viewer did.
+
+        :param guest: who; nothing that may not be read in the store.
+        :param ttl: seconds until the viewer is gone by itself.
+        :param session: the session to begin if the event has none.
+        :param delay: the event's grace period, in milliseconds.
+        """
+        one = _Act(act, time.monotonic() + ttl, session, delay)
+        if not self._contact.away:
+            try:
+                self._send(event_id, guest, one)
+            except StoreError as error:
+                self._contact.lost(error)
+            else:
+                return
+        with self._lock:
+            self._kept[event_id, guest] = one
+            self._kept.move_to_end((event_id, guest))
+            if len(self._kept) > KEEP:
+                self._kept.popitem(last=False)
+                self._observers.failed("store")
+
+    def catch_up(self) -> None:
+        """Tell the store what it missed.
+
+        :raises StoreError: where it does not answer; what is left is kept.
+        """
+        while self._kept:
+            with self._lock:
+                (event_id, guest), one = next(iter(self._kept.items()))
+            self._send(event_id, guest, one)
+            with self._lock:
+                if self._kept.get((event_id, guest)) is one:
+                    del self._kept[event_id, guest]
+
+    def _send(self, event_id: str, guest: str, one: _Act) -> None:
+        ttl = max(1, int((one.until - time.monotonic()) * 1000))
+        self._take_in(
+            self._store.guest(one.act, event_id, guest, ttl, one.session, one.delay),
+        )
+
+    def _take_in(self, report: Report) -> None:
+        self._endings.reported(report)
+        self._observers.reported(report)

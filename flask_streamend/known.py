@@ -1,0 +1,55 @@
+"""What a process remembers of an event it holds viewers of, so that it can put it back."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from dataclasses import dataclass, field
+
+from .store.base import RESTORE, Held, Reported
+
+
+@dataclass(slots=True)
+class Known:
+    """One event, as one process knows it.
+
+    :ivar session: the session it was told, else the one it would begin.
+    :ivar began: when that began, on this process's monotonic clock, in seconds.
+    :ivar peak: the session's most viewers; 0 until a store has confirmed the session.
+    :ivar delay: the grace period in milliseconds; -1: not known.
+    :ivar elsewhere: viewers in other processes, as last heard.
+    :ivar most: most viewers here since the last report.
+    :ivar alone: whether at last contact no other process held viewers of it.
+    """
+
+    session: str = field(default_factory=lambda: secrets.token_hex(8))
+    began: float = field(default_factory=time.monotonic)
+    peak: int = 0
+    delay: int = -1
+    elsewhere: int = 0
+    most: int = 0
+    alone: bool = False
+
+    def held(self, count: int) -> Held:
+        """Return what is reported of it, and begin to count the most anew."""
+        most, self.most = self.most, 0
+        if count == 0 == most and self.peak:
+            most = RESTORE
+        age = int((time.monotonic() - self.began) * 1000)
+        return Held(count, self.session, self.delay, most, age, self.peak)
+
+    def learn(self, row: Reported, now: int, count: int) -> None:
+        """Take in what the store made of a report.
+
+        :param now: the store's time.
+        :param count: viewers here that the report named.
+        """
+        self.elsewhere = max(0, row.clients - count)
+        self.alone = 0 < row.clients == count
+        if row.session:
+            self.session, self.peak = row.session, max(1, row.peak)
+            self.began = time.monotonic() - max(0, now - row.started) / 1000
+
+    def renew(self) -> None:
+        """Begin another session: who watches on is of that one."""
+        self.session, self.began, self.peak = secrets.token_hex(8), time.monotonic(), 0

@@ -1,0 +1,81 @@
+"""The ends a process has seen begin: kept until it knows their hosts told, or the event resumed.
+
+Redis may lose them. What is kept here is put back then, by whoever lives.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from .store.base import Kept, Reported
+
+#: Ends kept at the most; of more, the oldest are let go: the store most likely has them.
+KEEP = 10_000
+#: Ends whose fate is asked for at a time.
+AT_ONCE = 500
+#: Seconds between two questions about one end: doubling from the first to the last.
+FIRST_WAIT, LAST_WAIT = 1.0, 60.0
+
+
+@dataclass(slots=True)
+class _End:
+    event_id: str
+    session: str
+    began: float
+    due: float
+    peak: int
+    ask_at: float
+    wait: float = FIRST_WAIT
+
+
+class Owed:
+    """Ends by session, on the monotonic clock."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._ends: OrderedDict[str, _End] = OrderedDict()
+
+    def note(self, row: Reported, now: int) -> None:
+        """Keep an end that has begun.
+
+        :param now: the store's time.
+        """
+        at = self._clock()
+        due = at + ((row.due or now) - now) / 1000
+        began = at - max(0, now - row.started) / 1000
+        self._ends[row.session] = _End(
+            row.event_id, row.session, began, due, row.peak, due + FIRST_WAIT
+        )
+        if len(self._ends) > KEEP:
+            self._ends.popitem(last=False)
+
+    def forget(self, sessions: Iterable[str]) -> None:
+        """Let ends go: resumed, told or purged."""
+        for session in sessions:
+            self._ends.pop(session, None)
+
+    def to_ask(self) -> list[tuple[str, str]]:
+        """Return ends, as pairs of event and session, that may have been told meanwhile."""
+        now = self._clock()
+        asked = [end for end in list(self._ends.values()) if end.ask_at <= now][:AT_ONCE]
+        for end in asked:
+            end.ask_at, end.wait = now + end.wait, min(LAST_WAIT, 2 * end.wait)
+        return [(end.event_id, end.session) for end in asked]
+
+    def kept(self) -> list[Kept]:
+        """Return every end, to be put back."""
+        now = self._clock()
+        return [
+            Kept(
+                end.event_id,
+                end.session,
+                age=int((now - end.began) * 1000),
+                # Up: never early.
+                left=int((end.due - now) * 1000) + 1,
+                peak=end.peak,
+            )
+            for end in list(self._ends.values())
+        ]

@@ -1,0 +1,110 @@
+"""While Redis is away: a store in memory stands in for the events this process alone was holding.
+
+Whatever another process may know more of waits for Redis. Nothing is told before one lease has
+passed since the last contact, so that whoever finds Redis first waits for what was told here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from .ending import Alarm, Alarms, Endings
+from .store.base import Held, Kept, Report
+from .store.memory import SETTLED, MemoryStore
+from .timer import Timer
+
+#: A lease, or a hold, that outlives every outage, in milliseconds.
+FOREVER = 2**50
+#: The one holder in the store that stands in.
+OWN = "own"
+#: Counters that the store counts again when ends are put back.
+_COUNTED = ("sessions_", "deliveries_", "dead")
+
+
+class Ringing(Protocol):
+    """Alarms that deliver from a store, in a thread of this process."""
+
+    def __call__(self, store: MemoryStore, timer: Timer[Alarm]) -> Alarms:
+        """Return alarms for a store."""
+
+
+class StandIn:
+    """One process's, for one outage at a time.
+
+    :param ringing: makes what delivers.
+    :param wake: called with a number of seconds, within which :meth:`tick` is wanted.
+    """
+
+    def __init__(self, ringing: Ringing, wake: Callable[[float], None]) -> None:
+        self._ringing = ringing
+        self._wake = wake
+        self._timer: Timer[Alarm] = Timer()
+        self._store: MemoryStore | None = None
+        self._endings: Endings | None = None
+        self._seq = 0
+        self._sending: set[str] = set()
+
+    @property
+    def stands(self) -> bool:
+        """Return whether it stands in now."""
+        return self._store is not None and not self._sending
+
+    def begin(self, held: Mapping[str, Held], wait: float) -> Report:
+        """Stand in for these events, and tell nothing for ``wait`` seconds."""
+        store = self._store = MemoryStore()
+        store.hold(max(0, int(wait * 1000)))
+        self._endings = Endings(self._ringing(store, self._timer), self._timer, self._wake)
+        self._timer.set(OWN, max(0.0, wait) + 0.001, Alarm("", OWN, 0, 0))
+        self._wake(max(0.0, wait))
+        return self.report(held, full=True)
+
+    def report(self, held: Mapping[str, Held], full: bool = False) -> Report:
+        """Report as to the store that is away."""
+        assert self._store is not None
+        assert self._endings is not None
+        self._seq += 1
+        report = self._store.report(OWN, self._seq, FOREVER, held, full)
+        self._endings.reported(report)
+        return report
+
+    def tick(self) -> float | None:
+        """Ring for what is due; return the seconds till the next."""
+        return None if self._endings is None else self._endings.tick()
+
+    def hand_back(self) -> list[Kept]:
+        """Stop telling, and return what was told, is being told, and is still to be."""
+        if self._store is None:
+            return []
+        self._store.hold(FOREVER)
+        self._timer.clear()
+        kept = self._store.kept()
+        self._sending = {end.session for end in kept if end.state == "sending"}
+        return kept
+
+    def handed_over(self) -> None:
+        """Note that the store has what was handed back."""
+        if not self._sending:
+            self._store = self._endings = None
+
+    def finished(self) -> list[Kept]:
+        """Return attempts that were in progress when the outage ended, and are over now."""
+        if self._store is None or not self._sending:
+            return []
+        over = [end for end in self._store.kept() if end.session in self._sending]
+        return [end for end in over if end.state != "sending"]
+
+    def settled(self, ends: list[Kept]) -> None:
+        """Note that the store has been told of finished attempts."""
+        self._sending -= {end.session for end in ends}
+        self.handed_over()
+
+    def counts(self) -> dict[str, int]:
+        """Return what was counted here since the last call, for the store's counters."""
+        if self._store is None:
+            return {}
+        counted = self._store.take_counts()
+        return {k: n for k, n in counted.items() if not k.startswith(_COUNTED)}
+
+
+__all__ = ["SETTLED", "StandIn"]

@@ -1,0 +1,115 @@
+-- Put back what a process kept of ends while Redis was away, or which Redis has lost.
+--
+-- A repeat changes nothing: what the ledger knows of a session counts, except that something told
+-- meanwhile is told.
+--
+-- KEYS  1 holders  2 clients  3 sessions  4 due  5 stats  6 over  7 ledger  8 pulse  9 shared
+--       10 open  11 owed  12 closed  13 held:HOLDER
+-- ARGV  1 holder   2 ms for which its own attempts in progress stay its own
+--       3 JSON [[event, session, ms since it began, peak, viewers who were there at the end,
+--         ms until it is due (negative: since), state, channel, error, attempts], ...]
+--         with state "ending", or as in the ledger
+-- returns how many were put back
+--- include clock
+--- include deliver
+--- include fresh
+local settled = {sent = true, skipped = true, dead = true}
+local put = 0
+
+local function settle(record, state, channel, error)
+  if record.state == 'dead' then redis.call('HINCRBY', KEYS[5], 'dead', -1) end
+  record.state, record.settled, record.owner = state, now, nil
+  record.channel, record.error = channel, error
+  redis.call('HSET', KEYS[7], record.session, cjson.encode(record))
+  redis.call('ZREM', KEYS[10], record.session)
+  redis.call('ZREM', KEYS[11], record.session)
+  redis.call('ZADD', KEYS[12], now, record.session)
+  if state == 'dead' then redis.call('HINCRBY', KEYS[5], 'dead', 1) end
+end
+
+for _, kept in ipairs(cjson.decode(ARGV[3])) do
+  local event, id, age, peak, clients, left = kept[1], kept[2], kept[3], kept[4], kept[5], kept[6]
+  local state, channel, error, attempts = kept[7], kept[8], kept[9], kept[10]
+  local due = after + left
+
+  -- What the holder had of it at last contact has left since, or is reported after this.
+  local stale = tonumber(redis.call('HGET', KEYS[13], event) or '0')
+  if stale > 0 then
+    redis.call('HDEL', KEYS[13], event)
+    redis.call('HINCRBY', KEYS[5], 'clients', -stale)
+    redis.call('ZINCRBY', KEYS[2], -stale, event)
+  end
+  local there = tonumber(redis.call('ZSCORE', KEYS[2], event) or '0')
+  local packed = redis.call('HGET', KEYS[3], event)
+  local session = packed and cjson.decode(packed)
+  local entry = redis.call('HGET', KEYS[7], id)
+  local record = entry and cjson.decode(entry)
+  local own = {id = id, started = after - age, peak = peak, delay = math.max(0, left)}
+
+  if state == 'ending' and not record then
+    if not session then
+      redis.call('HSET', KEYS[3], event, cjson.encode(own))
+      redis.call('ZADD', KEYS[2], 0, event)
+      redis.call('ZADD', KEYS[4], due, event)
+      redis.call('HINCRBY', KEYS[5], 'sessions_begun', 1)
+      put = put + 1
+    elseif session.id == id then
+      if there == 0 and not redis.call('ZSCORE', KEYS[4], event) then
+        redis.call('ZADD', KEYS[4], due, event)
+        put = put + 1
+      end
+    elseif session.started <= due then
+      -- Somebody came back in time, to a process that knew nothing of this session: it is the one.
+      if own.started < session.started then
+        session.id, session.started = id, own.started
+        session.peak = math.max(session.peak, peak)
+        redis.call('HSET', KEYS[3], event, cjson.encode(session))
+        put = put + 1
+      end
+    else
+      redis.call('HINCRBY', KEYS[5], 'sessions_begun', 1)
+      redis.call('HINCRBY', KEYS[5], 'grace_periods|ended', 1)
+      deliver(event, own, due, 0, KEYS[10], KEYS[11])
+      put = put + 1
+    end
+  elseif state ~= 'ending' then
+    if not record then
+      if session and session.id == id then
+        -- Over by this. Who is there all the same, elsewhere, watches another session.
+        if there > 0 then
+          session.id, session.started = fresh(id), after
+          session.peak = there
+          redis.call('HSET', KEYS[3], event, cjson.encode(session))
+          redis.call('HINCRBY', KEYS[5], 'sessions_begun', 1)
+        else
+          redis.call('HDEL', KEYS[3], event)
+          redis.call('ZREM', KEYS[2], event)
+          redis.call('ZREM', KEYS[4], event)
+          redis.call('ZREM', KEYS[9], event)
+        end
+      else
+        redis.call('HINCRBY', KEYS[5], 'sessions_begun', 1)
+      end
+      deliver(event, own, due, clients, KEYS[10], KEYS[11])
+      record = cjson.decode(redis.call('HGET', KEYS[7], id))
+      record.attempts, record.channel, record.error = attempts, channel, error
+      record.owner, put = ARGV[1], put + 1
+    elseif record.settled or (record.owner ~= ARGV[1] and not settled[state]) then
+      record = nil
+    end
+    if record and settled[state] then
+      settle(record, state, channel, error)
+    elseif record then
+      record.state, record.attempts = state, attempts
+      redis.call('HSET', KEYS[7], id, cjson.encode(record))
+      redis.call('ZADD', KEYS[10], state == 'sending' and now + tonumber(ARGV[2]) or now, id)
+    end
+  end
+
+  -- Whatever the session is by now: nobody may be left who would report that it is empty.
+  local left_over = redis.call('HGET', KEYS[3], event)
+  if left_over and there == 0 and not redis.call('ZSCORE', KEYS[4], event) then
+    redis.call('ZADD', KEYS[4], after + cjson.decode(left_over).delay, event)
+  end
+end
+return put

@@ -1,0 +1,259 @@
+"""Who watches what, in the store in memory."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+from .base import Change, Ended, GuestAct, Heartbeat, Held, Over, Report, Reported
+from .bounds import OVER_MS, QUIET_MS, RINGING_MS, SHARED_MAX, UNHEARD_MS
+from .memory_ledger import MemoryLedger, Session
+
+GUESTS = "guests"
+
+
+@dataclass
+class _Holder:
+    lease: int
+    seq: int = 0
+    held: dict[str, int] = field(default_factory=dict)
+
+
+class MemoryPresence(MemoryLedger):
+    """Holders, sessions, and when they end.
+
+    :param clock: seconds since the epoch; default: one that never jumps.
+    """
+
+    def __init__(self, clock: Callable[[], float] | None = None) -> None:
+        super().__init__(clock)
+        self._holders: dict[str, _Holder] = {GUESTS: _Holder(lease=2**62)}
+        self._guests: dict[str, dict[str, int]] = {}
+        self._stragglers: dict[str, dict[str, int]] = {}
+        self._clients: dict[str, int] = {}
+        self._sessions: dict[str, Session] = {}
+        self._due: dict[str, int] = {}
+        self._over: dict[tuple[str, str, Change], int] = {}
+        self._shared: dict[str, int] = {}
+        self._ringing = 0
+        self._watched = 0
+
+    def _beat(self, knew: str = "", lease: int = 0, quiet: int = 0) -> int:
+        leases = [h.lease for name, h in self._holders.items() if name != GUESTS]
+        return self._pulse.beat(self._now(), leases, len(self._sessions), knew, lease, quiet)
+
+    def _apply(
+        self,
+        held: dict[str, int],
+        event: str,
+        count: int,
+        candidate: str,
+        delay: int,
+        age: int = 0,
+        peak: int = 0,
+    ) -> Reported:
+        old = held.get(event, 0)
+        clients = self._clients.get(event, 0) + count - old
+        session, due, change = self._sessions.get(event), self._due.get(event), Change.NONE
+        held[event] = count
+        if count == 0:
+            del held[event]
+        if old == 0 and clients > count > 0:
+            self._shared[event] = self._after()
+        told = candidate in self._ledger
+        if session is None and clients > 0:
+            if told:
+                candidate, age, peak = self._fresh(candidate), 0, 0
+            session = Session(candidate, self._after() - age, delay, peak)
+            self._sessions[event] = session
+            change = Change.STARTED
+            self._stats["sessions_begun"] += 1
+        elif due is not None and clients > 0:
+            del self._due[event]
+            due, change = None, Change.RESUMED
+            self._stats["grace_periods|resumed"] += 1
+        if session is not None:
+            if count and peak and not told and self._after() - age < session.started:
+                session.id, session.started = candidate, self._after() - age
+            if delay >= 0:
+                session.delay = delay
+            if clients == 0 and due is None:
+                due = self._due[event] = self._after() + session.delay
+                change = Change.ENDING
+            session.peak = max(session.peak, clients, peak)
+            self._clients[event] = clients
+        return self._row(event, change, session, clients, due)
+
+    def _fresh(self, session: str) -> str:
+        while True:
+            session = hashlib.sha1(session.encode()).hexdigest()[:16]  # noqa: S324 - a name
+            if session not in self._ledger:
+                return session
+
+    @staticmethod
+    def _row(
+        event: str, change: Change, session: Session | None, clients: int, due: int | None
+    ) -> Reported:
+        if session is None:
+            return Reported(event, change, "", clients, due)
+        return Reported(event, change, session.id, clients, due, session.started, session.peak)
+
+    def report(
+        self,
+        holder: str,
+        seq: int,
+        lease: int,
+        held: Mapping[str, Held],
+        full: bool,
+        knew: str = "",
+        quiet: int = QUIET_MS,
+    ) -> Report:
+        with self._act():
+            self._beat(knew, lease, quiet)
+            known = self._holders.get(holder)
+            if known is None:
+                if not full:
+                    return Report(self._after(), known=False)
+                known = self._holders[holder] = _Holder(lease=0)
+            if seq < known.seq:
+                return Report(self._after())
+            known.lease, known.seq = self._after() + lease, seq
+            gone = {event: Held(0, "", -1) for event in known.held if full and event not in held}
+            rows = []
+            for event, h in (gone | dict(held)).items():
+                if (event, h.session, Change.PURGED) in self._over:
+                    rows.append(Reported(event, Change.PURGED, "", 0, None))
+                elif (event, h.session, Change.STOPPED) in self._over:
+                    row = self._apply(known.held, event, 0, h.session, h.delay)
+                    rows.append(replace(row, change=Change.STOPPED))
+                else:
+                    most = h.most
+                    if most < 0 and event not in self._sessions and h.session not in self._ledger:
+                        most = 1
+                    if most > max(h.count, known.held.get(event, 0)):
+                        flash = self._apply(
+                            known.held, event, most, h.session, h.delay, h.age, h.peak
+                        )
+                        rows += [flash] if flash.change is not Change.NONE else []
+                    rows.append(
+                        self._apply(known.held, event, h.count, h.session, h.delay, h.age, h.peak)
+                    )
+            return Report(self._after(), tuple(rows))
+
+    def heartbeat(
+        self, holder: str, lease: int, since: int, knew: str = "", quiet: int = QUIET_MS
+    ) -> Heartbeat:
+        with self._act():
+            now = self._now()
+            known = self._holders.get(holder)
+            gap = self._beat(knew, lease, quiet)
+            if known is not None:
+                known.lease = self._after() + lease
+            unheard = self._unheard(now - UNHEARD_MS, gap)
+            ring = unheard and self._ringing <= now
+            if ring:
+                self._ringing = now + RINGING_MS
+            owes = bool(self._sessions or self._instants())
+            watch = None
+            if owes and (self._watched <= now or quiet > QUIET_MS):
+                watch, self._watched = True, now + 2 * lease + QUIET_MS
+            elif not owes and self._watched > now:
+                watch, self._watched = False, 0
+            self._shared = {e: at for e, at in self._shared.items() if at > now - OVER_MS}
+            shared = tuple(e for e, at in self._shared.items() if at >= since)
+            holders = [(name, h) for name, h in self._holders.items() if not gap]
+            return Heartbeat(
+                known=known is not None,
+                now=now,
+                epoch=self._pulse.epoch,
+                clients=sum(self._clients.values()),
+                lapsed=tuple(name for name, h in holders if h.lease <= now)[:10],
+                over=tuple(Over(*key) for key, at in self._over.items() if at >= since),
+                shared=shared if len(shared) < SHARED_MAX else None,
+                expired=tuple(e for e, g in self._guests.items() if min(g.values()) <= now)[:100],
+                ring=ring,
+                watch=watch,
+            )
+
+    def _unheard(self, late: int, gap: int) -> bool:
+        """Return whether something that may be taken up has been ready since an instant."""
+        if self._pulse.held(self._now()):
+            return False
+        ends = [] if gap else list(self._due.values())
+        return any(at <= late for at in (*ends, *self._instants()))
+
+    def reap(self, holder: str, goodbye: bool = False) -> Report:
+        with self._act():
+            known = self._holders.get(holder)
+            early = known is None or known.lease > self._now() or self._beat() > 0
+            if known is None or (early and not goodbye):
+                return Report(self._after())
+            rows = [self._apply(known.held, event, 0, "", -1) for event in list(known.held)]
+            del self._holders[holder]
+            return Report(self._after(), tuple(rows))
+
+    def guest(
+        self, act: GuestAct, event_id: str, guest: str, ttl: int, session: str, delay: int
+    ) -> Report:
+        with self._act():
+            guests = self._guests.get(event_id, {})
+            gone = self._stragglers.get(event_id, {})
+            before, until = set(guests), self._after() + ttl
+            if act == "seen" and gone.get(guest, 0) > self._now():
+                gone[guest] = until
+            elif act in ("join", "seen"):
+                gone.pop(guest, None)
+                guests[guest] = max(until, guests.get(guest, 0))
+            elif act == "leave":
+                gone.pop(guest, None)
+                guests.pop(guest, None)
+            came = len(set(guests) - before)
+            guests = {name: at for name, at in guests.items() if at > self._now()}
+            if guests:
+                self._guests[event_id] = guests
+            else:
+                self._guests.pop(event_id, None)
+            held = self._holders[GUESTS].held
+            row = self._apply(held, event_id, len(guests), session, delay)
+            went = len(before) + came - len(guests)
+            return Report(self._after(), (row,), came=came, went=went)
+
+    def _forget_stragglers(self, now: int) -> None:
+        self._stragglers = {
+            event: gone
+            for event, gone in self._stragglers.items()
+            if max(gone.values(), default=0) > now
+        }
+
+    def schedule(self, event_id: str, session: str, delay: int) -> Report:
+        with self._act():
+            clients, known = self._clients.get(event_id, 0), self._sessions.get(event_id)
+            if clients > 0 and known is not None:
+                row = self._row(event_id, Change.NONE, known, clients, None)
+                return Report(self._after(), (row,))
+            if known is None:
+                known = self._sessions[event_id] = Session(session, self._after(), delay)
+                self._clients[event_id] = 0
+                self._stats["sessions_begun"] += 1
+            due = self._due[event_id] = self._after() + delay
+            row = self._row(event_id, Change.ENDING, known, 0, due)
+            return Report(self._after(), (row,))
+
+    def finish(self, event_id: str, change: Change) -> Ended | None:
+        with self._act():
+            session, now = self._sessions.pop(event_id, None), self._now()
+            if session is None:
+                return None
+            clients = sum(h.held.pop(event_id, 0) for h in self._holders.values())
+            if change is Change.STOPPED and event_id in self._guests:
+                self._stragglers[event_id] = self._guests[event_id]
+            for forget in (self._guests, self._clients, self._due, self._shared):
+                forget.pop(event_id, None)
+            self._forget_stragglers(now)
+            self._over = {key: at for key, at in self._over.items() if at > now - OVER_MS}
+            self._over[event_id, session.id, change] = self._after()
+            if change is Change.PURGED:
+                self._stats["sessions_purged"] += 1
+                return Ended(event_id, session.id, now, session.started, session.peak, clients)
+            return self._deliver(event_id, session, now, clients)

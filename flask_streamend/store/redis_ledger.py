@@ -1,0 +1,124 @@
+"""The ledger of the store in Redis: what is owed to hosts, and how it went."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, cast
+
+from redis import Redis
+
+from .base import LATENCY_BOUNDS_MS, DeadAct, Delivery, Outcome, Record
+from .bounds import KEEP_COUNT, KEEP_MS
+from .keys import Keys
+from .scripts import Scripts, answering, text
+
+
+class RedisLedger:
+    """Deliveries, and the counters beside them.
+
+    :param redis: a client; RQ needs one that does not decode replies, and so does this.
+    :param namespace: the prefix of every key.
+    """
+
+    def __init__(self, redis: Redis, namespace: str) -> None:
+        self.redis = redis
+        self.keys = Keys(namespace)
+        self._run = Scripts(redis).run
+
+    def take(self, owner: str, lease: int, limit: int) -> list[Delivery]:
+        k = self.keys
+        rows = self._run("take", [k.open, k.ledger, k.pulse], owner, lease, limit)
+        return [_delivery(text(delivery), json.loads(packed)) for delivery, packed in rows]
+
+    def sending(self, delivery: str, owner: str, lease: int) -> bool:
+        k = self.keys
+        return bool(self._run("sending", [k.open, k.ledger, k.pulse], delivery, owner, lease))
+
+    def settle(
+        self,
+        delivery: str,
+        owner: str,
+        channel: str,
+        outcome: Outcome,
+        error: str,
+        retry: int,
+        reason: str = "",
+    ) -> int:
+        k = self.keys
+        bounds = " ".join(map(str, LATENCY_BOUNDS_MS))
+        late = self._run(
+            "settle",
+            [k.open, k.owed, k.ledger, k.closed, k.stats, k.failing],
+            *(delivery, owner, channel, outcome.value, error, retry, KEEP_MS, KEEP_COUNT, bounds),
+            reason,
+        )
+        return int(late)
+
+    def dead(self, act: DeadAct, delivery: str) -> bool:
+        k = self.keys
+        return bool(self._run("dead", [k.open, k.owed, k.ledger, k.closed, k.stats], delivery, act))
+
+    def hold(self, ms: int) -> int:
+        return int(self._run("hold", [self.keys.pulse], ms))
+
+    def records(self, limit: int) -> list[Record]:
+        k = self.keys
+        with answering():
+            pipe = self.redis.pipeline(transaction=True)
+            pipe.zrange(k.open, 0, limit - 1, withscores=True)
+            pipe.zrevrange(k.closed, 0, limit - 1, withscores=True)
+            opened, closed = pipe.execute()
+            wanted = [(id_, at, None) for id_, at in opened]
+            wanted += [(id_, None, at) for id_, at in closed]
+            wanted = wanted[:limit]
+            if not wanted:
+                return []
+            packed = cast(list[Any], self.redis.hmget(k.ledger, [row[0] for row in wanted]))
+        return [
+            _record(text(id_), json.loads(value), next_at, settled_at)
+            for (id_, next_at, settled_at), value in zip(wanted, packed, strict=True)
+            if value is not None
+        ]
+
+    def note_problem(self, code: str, there: bool) -> None:
+        with answering():
+            if there:
+                self.redis.hsetnx(self.keys.problems, code, cast(Any, self.redis.time())[0])
+            else:
+                self.redis.hdel(self.keys.problems, code)
+
+    def add(self, counts: Mapping[str, int]) -> None:
+        with answering():
+            pipe = self.redis.pipeline(transaction=True)
+            for name, value in counts.items():
+                pipe.hincrby(self.keys.stats, name, value)
+            pipe.execute()
+
+
+def _delivery(id_: str, record: dict[str, Any]) -> Delivery:
+    return Delivery(
+        id_,
+        record["event"],
+        record["session"],
+        int(record["due"]),
+        int(record["attempts"]),
+        int(record.get("clients", 0)),
+    )
+
+
+def _record(
+    id_: str, record: dict[str, Any], next_at: float | None, settled_at: float | None
+) -> Record:
+    return Record(
+        id=id_,
+        event_id=record["event"],
+        session=record["session"],
+        channel=record["channel"],
+        state=record["state"],
+        attempts=int(record["attempts"]),
+        error=record["error"],
+        due_at=record["due"] / 1000,
+        next_at=None if next_at is None else next_at / 1000,
+        settled_at=None if settled_at is None else settled_at / 1000,
+    )
