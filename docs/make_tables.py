@@ -6,18 +6,14 @@ where one is out of date.
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from flask import Flask
-from prometheus_client.parser import text_string_to_metric_families
-
-from flask_streamend import StreamEnd
 from flask_streamend.settings import Settings
+from flask_streamend.telemetry.names import ALL, Gauge
 
 DOCS = Path(__file__).parent
 #: Settings that are read and checked, and that nothing uses yet.
@@ -61,42 +57,20 @@ def _expected(field: Any) -> str:
 
 
 def metrics() -> str:
-    """Return the table of metrics, as a page with one viewer on it shows them."""
-    app = Flask("tables")
-    app.config.update(
-        STREAMEND_REDIS_URL="memory://",
-        MAIL_DEFAULT_SENDER="live@example.org",
-        FRONTEND_URL="https://live.example.org",
-    )
-    streamend = StreamEnd(app)
-    with app.app_context(), streamend.viewing("jam"):
-        streamend.event_clients("jam")
-        page = app.test_client().get("/metrics").text
+    """Return the table of metrics, in the order of their definition."""
     return markdown(
         ("name", "type", "labels", "what it says"),
-        sorted(
-            [f"`{_full(family)}`", family.type, _labels(family), family.documentation]
-            for family in text_string_to_metric_families(page)
-            if family.name.startswith("streamend_")
-        ),
+        ([f"`{_full(metric)}`", metric.kind, _labels(metric), metric.help] for metric in ALL),
     )
 
 
-def _full(family: Any) -> str:
-    return f"{family.name}_total" if family.type == "counter" else str(family.name)
+def _full(metric: Gauge) -> str:
+    return f"{metric.name}_total" if metric.kind == "counter" else metric.name
 
 
-def _labels(family: Any) -> str:
+def _labels(metric: Gauge) -> str:
     """Return each label with its values, where they are bounded."""
-    values: dict[str, dict[str, None]] = {}
-    for sample in family.samples:
-        for name, value in sample.labels.items():
-            if name != "le":
-                values.setdefault(name, {})[value] = None
-    shown = (
-        f"`{name}`" + ("" if name == "event_id" else f": {', '.join(found)}")
-        for name, found in values.items()
-    )
+    shown = (f"`{name}`" + (f": {', '.join(v)}" if v else "") for name, v in metric.labels)
     return "; ".join(shown) or "none"
 
 
@@ -110,7 +84,6 @@ def fresh(text: str) -> str:
 
 def main() -> None:
     """Write every page whose tables changed."""
-    logging.disable()  # the metrics are those of an application that runs nowhere
     for page in sorted(DOCS.glob("*.md")):
         text = page.read_text(encoding="utf-8")
         if (made := fresh(text)) != text:

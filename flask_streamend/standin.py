@@ -11,7 +11,7 @@ from typing import Protocol
 
 from .ending import Alarm, Alarms, Endings
 from .store.base import Held, Kept, Report
-from .store.memory import SETTLED, MemoryStore
+from .store.memory import MemoryStore
 from .timer import Timer
 
 #: A lease, or a hold, that outlives every outage, in milliseconds.
@@ -19,7 +19,7 @@ FOREVER = 2**50
 #: The one holder in the store that stands in.
 OWN = "own"
 #: Counters that the store counts again when ends are put back.
-_COUNTED = ("sessions_", "deliveries_", "dead")
+_COUNTED = ("sessions_", "deliveries_", "event_duration", "event_peak_clients")
 
 
 class Ringing(Protocol):
@@ -105,6 +105,3 @@ class StandIn:
             return {}
         counted = self._store.take_counts()
         return {k: n for k, n in counted.items() if not k.startswith(_COUNTED)}
-
-
-__all__ = ["SETTLED", "StandIn"]

@@ -14,7 +14,6 @@ from flask_streamend import (
     EventIdError,
     NotRegisteredError,
     PermanentError,
-    StoreError,
     StreamEnd,
 )
 
@@ -114,8 +113,7 @@ def test_use_where_the_application_is_not_clear_is_an_error_with_a_cure() -> Non
         streamend.event_clients("jam")
     first = bare()
     streamend.init_app(first)
-    with pytest.raises(StoreError, match="Redis"):
-        streamend.event_clients("jam")
+    assert streamend.event_clients("jam") == 0  # Redis is away: what this process knows
     second = bare()
     streamend.init_app(second)
     with pytest.raises(NotRegisteredError, match="2 applications"):

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 import rq
+from rq import worker_registration
 from rq.job import Job
 from rq.queue import Queue
-from rq.registry import ScheduledJobRegistry
+from rq.registry import FailedJobRegistry, ScheduledJobRegistry, StartedJobRegistry
+from rq.scheduler import RQScheduler
 from rq.worker import WorkerStatus
 
 import flask_streamend
@@ -18,20 +20,24 @@ import flask_streamend
 USED: dict[str, tuple[object, set[str]]] = {
     "rq.Queue": (
         Queue,
-        {"count", "enqueue", "enqueue_in", "get_job_position", "key"},
+        {"enqueue", "enqueue_in", "get_job_position", "key"},
     ),
     "rq.queue.Queue": (Queue, set()),
     "rq.Worker": (
         rq.Worker,
         {
-            *("bootstrap", "count", "dequeue_timeout", "execute_job", "heartbeat", "is_horse"),
+            *("bootstrap", "dequeue_timeout", "execute_job", "heartbeat", "is_horse"),
             *("perform_job", "prepare_execution", "set_state", "work"),
         },
     ),
     "rq.get_current_job": (rq, {"get_current_job"}),
     "rq.job.Job": (Job, {"args", "func_name", "id", "key_for"}),
-    "rq.registry.ScheduledJobRegistry": (ScheduledJobRegistry, {"count", "remove"}),
+    "rq.registry.ScheduledJobRegistry": (ScheduledJobRegistry, {"remove"}),
     "rq.worker.WorkerStatus": (WorkerStatus, {"IDLE"}),
+    "rq.registry.FailedJobRegistry": (FailedJobRegistry, set()),
+    "rq.registry.StartedJobRegistry": (StartedJobRegistry, set()),
+    "rq.scheduler.RQScheduler": (RQScheduler, {"get_locking_key"}),
+    "rq.worker_registration.WORKERS_BY_QUEUE_KEY": (worker_registration, {"WORKERS_BY_QUEUE_KEY"}),
 }
 
 SOURCES = sorted(Path(flask_streamend.__file__).parent.rglob("*.py"))

@@ -32,7 +32,9 @@ def agree(store: Store) -> None:
     assert totals.clients == sum(status.clients for status in statuses)
     assert totals.live == sum(status.state == "live" for status in statuses)
     assert totals.ending == sum(status.state == "ending" for status in statuses)
-    assert dict(totals.busiest) == {status.event_id: status.clients for status in statuses}
+    assert {b.event_id: b.clients for b in totals.busiest} == {
+        status.event_id: status.clients for status in statuses
+    }
 
 
 def guest(

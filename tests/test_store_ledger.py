@@ -11,7 +11,8 @@ from redis import Redis
 
 from flask_streamend.store import redis as redis_presence
 from flask_streamend.store import redis_ledger as redis_store
-from flask_streamend.store.base import LATENCY_BOUNDS_MS, Outcome
+from flask_streamend.store.base import Outcome
+from flask_streamend.store.histograms import HISTOGRAMS
 from flask_streamend.store.redis import RedisStore
 
 from .apps.store import LEASE, end, pooled, take, texts
@@ -90,7 +91,7 @@ def test_sent_is_counted_with_its_latency(store: RedisStore) -> None:
     end(store, "jam")
     delivery, late = settle(store, Outcome.SENT)
     counters = store.totals(0).counters
-    bucket = next(bound for bound in LATENCY_BOUNDS_MS if late <= bound)
+    bucket = next(bound for bound in HISTOGRAMS["notification_latency"] if late <= bound)
     latency = {key: n for key, n in counters.items() if key.startswith("notification_latency|")}
     assert latency == {
         f"notification_latency|email|{bucket}": 1,

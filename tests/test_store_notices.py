@@ -9,7 +9,8 @@ import pytest
 
 from flask_streamend.store import memory_ledger
 from flask_streamend.store import redis_ledger as redis_store
-from flask_streamend.store.base import LATENCY_BOUNDS_MS, Outcome, Record
+from flask_streamend.store.base import Outcome, Record
+from flask_streamend.store.histograms import HISTOGRAMS
 from flask_streamend.store.interface import Store
 
 from .apps.store import LEASE, end, take
@@ -110,8 +111,10 @@ def test_a_sent_notice_is_settled_and_timed(any_store: Store) -> None:
     assert "notifications|email|repeated" not in found
     assert found["notification_latency|email|count"] == 1
     assert found.get("notification_latency|email|sum", 0) == late
-    buckets = [b for b in LATENCY_BOUNDS_MS if f"notification_latency|email|{b}" in found]
-    assert buckets == [min(b for b in LATENCY_BOUNDS_MS if b >= late)]
+    buckets = [
+        b for b in HISTOGRAMS["notification_latency"] if f"notification_latency|email|{b}" in found
+    ]
+    assert buckets == [min(b for b in HISTOGRAMS["notification_latency"] if b >= late)]
 
 
 def test_a_skipped_notice_is_settled_with_its_reason(any_store: Store) -> None:

@@ -14,6 +14,7 @@ from redis.retry import Retry
 from flask_streamend import StoreError
 from flask_streamend.store.base import Change, Ended
 from flask_streamend.store.redis import RedisStore
+from flask_streamend.store.totals import Busy
 
 from .apps.local import NO_REDIS
 from .apps.store import Web, clock, end, pooled
@@ -29,7 +30,7 @@ def store(redis: Redis) -> RedisStore:
 def viewers(store: RedisStore, event: str) -> int:
     """Return an event's viewers over all holders, which every place must agree on."""
     (status,), totals = store.status([event]), store.totals(10)
-    assert dict(totals.busiest).get(event, 0) == status.clients
+    assert {b.event_id: b.clients for b in totals.busiest}.get(event, 0) == status.clients
     return status.clients
 
 
@@ -258,8 +259,8 @@ def test_the_totals_agree(store: RedisStore) -> None:
     Web(store, "c").send({"jam": 2, "set": 4})
     totals = store.totals(2)
     assert (totals.clients, totals.live, totals.ending) == (10, 3, 1)
-    assert totals.busiest == (("jam", 5), ("set", 4))
-    assert sum(count for _, count in store.totals(100).busiest) == totals.clients
+    assert totals.busiest == (Busy("jam", 5), Busy("set", 4))
+    assert sum(busy.clients for busy in store.totals(100).busiest) == totals.clients
     assert store.totals(0).busiest == ()
     assert totals.counters["sessions_begun"] == totals.live + totals.ending
 

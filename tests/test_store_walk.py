@@ -25,6 +25,9 @@ HOLDERS = ["a", "b", "c"]
 #: Times that differ between two stores by the moment of the call.
 INSTANTS = {"now", "due", "started", "due_at", "started_at", "next_at", "settled_at"}
 
+#: Histograms of times, which differ likewise.
+TIMED = ("notification_latency", "event_duration")
+
 Act = Callable[[Store], Any]
 
 
@@ -167,7 +170,10 @@ def sight(store: Store) -> dict[str, Any]:
     assert totals.clients == sum(status.clients for status in watched)
     assert totals.live == sum(status.state == "live" for status in watched)
     assert totals.ending == sum(status.state == "ending" for status in watched)
-    assert dict(totals.busiest) == {status.event_id: status.clients for status in watched}
+    assert {busy.event_id: busy.clients for busy in totals.busiest} == {
+        status.event_id: status.clients for status in watched
+    }
+    assert (totals.sessions_unaccounted, totals.deliveries_unaccounted) == (0, 0)
     begun, ended, purged = (
         totals.counters.get(f"sessions_{what}", 0) for what in ("begun", "ended", "purged")
     )
@@ -175,9 +181,14 @@ def sight(store: Store) -> dict[str, Any]:
     counters = totals.counters.items()
     return {
         "statuses": [plain(status) for status in statuses],
-        "busiest": totals.busiest,
-        "dead": totals.dead,
-        "counters": {k: v for k, v in counters if v and not k.startswith("notification_latency")},
+        "busiest": [(busy.event_id, busy.clients, busy.due_at is None) for busy in totals.busiest],
+        "deliveries": totals.deliveries,
+        "processes": totals.processes,
+        "counters": {
+            k: v
+            for k, v in counters
+            if v and not k.startswith(("notification_latency", "event_duration"))
+        },
         "records": plain(store.records(1000)),
         "ready": store.look(None).ready,
         "next": store.next_try() in (None, 0) or store.next_try(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import secrets
 import time
+from dataclasses import dataclass
 
 from flask import current_app
 
@@ -45,6 +46,21 @@ SKIPS = {
     "muted": "the host wants no notices",
     "suppressed": "mail-suppressed: Flask-Mail sends nothing under TESTING or MAIL_SUPPRESS_SEND",
 }
+
+
+@dataclass(frozen=True)
+class _Result:
+    """How an attempt went.
+
+    :param error: what went wrong, or why it was skipped.
+    :param reason: the same in one word of the metrics.
+    :param took: milliseconds; -1 where there was no attempt.
+    """
+
+    outcome: Outcome
+    error: str = ""
+    reason: str = ""
+    took: int = -1
 
 
 class Deliverer:
@@ -93,7 +109,8 @@ class Deliverer:
     def _deliver(self, delivery: Delivery, channel: Channel) -> None:
         found = self._loading.ask(delivery.event_id)
         if found.failed:
-            self._settle(delivery, channel, Outcome.POSTPONED, "the event loader failed")
+            result = _Result(Outcome.POSTPONED, "the event loader failed")
+            self._settle(delivery, channel, result)
             return
         event = found.event
         if event is None:
@@ -121,9 +138,10 @@ class Deliverer:
             SKIPS.get(reason, reason),
             extra={**_extra(delivery, channel), "reason": reason},
         )
-        self._settle(delivery, channel, Outcome.SKIPPED, reason)
+        self._settle(delivery, channel, _Result(Outcome.SKIPPED, reason))
 
     def _attempt(self, delivery: Delivery, event: Event, channel: Channel) -> None:
+        began = time.monotonic()
         try:
             if isinstance(channel, Preparing):
                 channel.prepare()
@@ -135,13 +153,10 @@ class Deliverer:
             raise
         except Skip as skip:
             self._skip(delivery, channel, skip.reason)
-        except PermanentError as error:
-            self._failed(delivery, channel, Outcome.DEAD, error)
         except Exception as error:  # noqa: BLE001 - whatever a channel raises is its failure
-            last = delivery.attempts + 1 >= self._settings.max_attempts
-            self._failed(delivery, channel, Outcome.DEAD if last else Outcome.FAILED, error)
+            self._failed(delivery, channel, error, _ms_since(began))
         else:
-            self._settle(delivery, channel, Outcome.SENT)
+            self._settle(delivery, channel, _Result(Outcome.SENT, took=_ms_since(began)))
             self._observers.now(signals.notification_sent, **delivery.what())
 
     def _notice(self, delivery: Delivery, event: Event) -> Notice:
@@ -156,9 +171,9 @@ class Deliverer:
             ),
         )
 
-    def _failed(
-        self, delivery: Delivery, channel: Channel, outcome: Outcome, error: Exception
-    ) -> None:
+    def _failed(self, delivery: Delivery, channel: Channel, error: Exception, took: int) -> None:
+        last = delivery.attempts + 1 >= self._settings.max_attempts
+        outcome = Outcome.DEAD if last or isinstance(error, PermanentError) else Outcome.FAILED
         text = mask_text(f"{type(error).__name__}: {error}")
         log.error(
             "Failed to send event end notification for event %s: %s",
@@ -172,41 +187,27 @@ class Deliverer:
         )
         self._observers.failed("channel")
         self._observers.now(signals.notification_failed, error=text, **delivery.what())
-        self._settle(delivery, channel, outcome, text, reason_of(error))
+        self._settle(delivery, channel, _Result(outcome, text, reason_of(error), took))
 
-    def _settle(
-        self,
-        delivery: Delivery,
-        channel: Channel,
-        outcome: Outcome,
-        error: str = "",
-        reason: str = "",
-    ) -> None:
+    def _settle(self, delivery: Delivery, channel: Channel, result: _Result) -> None:
         retry = self._backoff(delivery.attempts)
-        late = self._record(delivery, channel, outcome, error, retry, reason)
-        if late < 0 and outcome is Outcome.SENT:
+        late = self._record(delivery, channel, result, retry)
+        if late < 0 and result.outcome is Outcome.SENT:
             self._told(delivery, channel)
-        if late >= 0 and outcome in (Outcome.FAILED, Outcome.POSTPONED):
+        if late >= 0 and result.outcome in (Outcome.FAILED, Outcome.POSTPONED):
             at = delivery.due + late + retry
             self._alarms.arm([Alarm(delivery.event_id, delivery.session, at, retry)])
         elif delivery.attempts:
             self._alarms.disarm([delivery.session])
 
-    def _record(
-        self,
-        delivery: Delivery,
-        channel: Channel,
-        outcome: Outcome,
-        error: str,
-        retry: int,
-        reason: str,
-    ) -> int:
+    def _record(self, delivery: Delivery, channel: Channel, result: _Result, retry: int) -> int:
         """Record an outcome, for a while even if the store is away: else it may be told twice."""
         until, wait = time.monotonic() + RECORD, 0.1
         while True:
             try:
                 return self._store.settle(
-                    *(delivery.id, self._owner, channel.name, outcome, error, retry, reason)
+                    *(delivery.id, self._owner, channel.name, result.outcome, result.error),
+                    *(retry, result.reason, result.took),
                 )
             except StoreError:
                 if time.monotonic() > until:
@@ -233,6 +234,10 @@ class Deliverer:
         """Return the milliseconds until the next try: doubling, with jitter of a quarter."""
         wait = min(LONGEST_WAIT, self._settings.retry_backoff * 2 ** min(attempts, 20))
         return int(wait * 1000 * random.uniform(0.75, 1.0))  # noqa: S311 - jitter is no secret
+
+
+def _ms_since(began: float) -> int:
+    return int((time.monotonic() - began) * 1000)
 
 
 def _extra(delivery: Delivery, channel: Channel) -> dict[str, object]:

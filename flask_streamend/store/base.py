@@ -5,18 +5,9 @@ Times are milliseconds on the store's clock unless a name says otherwise.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Literal
-
-#: Upper bounds of the latency histogram, in seconds, which a store counts into at a settlement:
-#: sub-second steps for the promise of 50 ms, then the back-off's steps up to an hour.
-LATENCY_BOUNDS = (
-    *(0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0),
-    *(300.0, 900.0, 3600.0),
-)
-LATENCY_BOUNDS_MS = tuple(int(bound * 1000) for bound in LATENCY_BOUNDS)
 
 DeadAct = Literal["retry", "dismiss"]
 GuestAct = Literal["join", "seen", "leave", "expire"]
@@ -257,35 +248,6 @@ class Look:
     ready: int
     waiting: bool
     paused: int = 0
-
-
-@dataclass(frozen=True)
-class Totals:
-    """The system's figures, read in one atomic act.
-
-    :param clients: viewers over all events.
-    :param live: events with viewers.
-    :param ending: events in their grace period.
-    :param overdue: ends and deliveries due over 5 s ago and not accepted.
-    :param dead: dead letters.
-    :param counters: every counter's value by its field.
-    :param problems: problem codes that workers met, each with when, in seconds since the epoch.
-    :param busiest: the events with most viewers and their numbers, busiest first.
-    :param gap: milliseconds for which ends wait until every process has reported after an outage.
-    :param hold: milliseconds for which an operator wants no notice.
-    """
-
-    now: int
-    clients: int
-    live: int
-    ending: int
-    overdue: int
-    dead: int
-    counters: Mapping[str, int]
-    problems: Mapping[str, float]
-    busiest: tuple[tuple[str, int], ...]
-    gap: int = 0
-    hold: int = 0
 
 
 def _what(end: Ended | Delivery) -> dict[str, object]:

@@ -23,9 +23,9 @@ from .base import (
     Outcome,
     Record,
     Report,
-    Totals,
 )
 from .bounds import QUIET_MS
+from .totals import Totals
 
 
 class Store(Protocol):
@@ -115,6 +115,8 @@ class Store(Protocol):
         error: str,
         retry: int,
         reason: str = "",
+        took: int = -1,
+        trace: str = "",
     ) -> int:
         """Record how an attempt went and return the milliseconds since the event's due time.
 
@@ -123,6 +125,8 @@ class Store(Protocol):
 
         :param retry: milliseconds until the next try, for what is to be tried again.
         :param reason: why it failed, in one word.
+        :param took: milliseconds the attempt took; -1: there was none.
+        :param trace: the id of the end's trace, for exemplars.
         """
 
     def next_try(self) -> int | None:

@@ -27,7 +27,8 @@ class Keys:
     over          zset    "event session stopped" or "… purged" -> when; for an hour
     ledger        hash    delivery -> its record as JSON
     open          zset    delivery -> when it may be taken up next
-    owed          zset    delivery -> when its event ended; until it is settled
+    owed:STATE    zset    delivery -> when its event ended: pending, sending, retrying
+    exemplars     hash    channel and bound -> the last notice that fell there, as JSON
     closed        zset    delivery -> when it was settled
     stats         hash    counter field -> value; ``clients`` -> the sum of viewers
     failing       hash    channel -> 1: it failed as a whole, and something may wait for it
@@ -54,7 +55,10 @@ class Keys:
         self.ringing = self.key("ringing")
         self.ledger = self.key("ledger")
         self.open = self.key("open")
-        self.owed = self.key("owed")
+        self.pending = self.key("owed:pending")
+        self.sending = self.key("owed:sending")
+        self.retrying = self.key("owed:retrying")
+        self.exemplars = self.key("exemplars")
         self.closed = self.key("closed")
         self.stats = self.key("stats")
         self.problems = self.key("problems")

@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from ..event import EventStatus
-from .base import Ended, Kept, Look, Totals
+from .base import Ended, Kept, Look
 from .bounds import OVERDUE_MS, SENDING_MS
 from .memory_ledger import Session
-from .memory_presence import MemoryPresence
-
-SETTLED = frozenset({"sent", "skipped", "dead"})
+from .memory_presence import GUESTS, MemoryPresence
+from .totals import OWED, SETTLED, Busy, Totals
 
 
 class MemoryStore(MemoryPresence):
@@ -191,22 +190,34 @@ class MemoryStore(MemoryPresence):
     def totals(self, busiest: int) -> Totals:
         with self._act():
             now = self._now()
-            owed = [e.due for e in self._ledger.values() if e.next_at is not None]
             late = now - OVERDUE_MS
-            overdue = sum(at <= late for at in (*self._due.values(), *owed))
+            entries = self._ledger.values()
+            owed = {state: [e.due for e in entries if e.state == state] for state in OWED}
+            over = {state: [due for due in dues if due <= late] for state, dues in owed.items()}
+            over["pending"] += [due for due in self._due.values() if due <= late]
             if late < self._pulse.hold:
-                overdue = 0
-            ranked = sorted(self._clients.items(), key=lambda item: (item[1], item[0]))
+                over = {state: [] for state in OWED}
+            oldest = min((due for dues in over.values() for due in dues), default=now)
+            ranked = sorted(self._clients.items(), key=lambda item: (item[1], item[0]))[::-1]
+            leases = [h.lease for name, h in self._holders.items() if name != GUESTS]
             return Totals(
                 now=now,
+                processes=sum(lease >= now for lease in leases),
                 clients=sum(self._clients.values()),
-                live=len(self._clients) - len(self._due),
+                live=len(self._sessions) - len(self._due),
                 ending=len(self._due),
-                overdue=overdue,
-                dead=sum(entry.state == "dead" for entry in self._ledger.values()),
+                overdue_by={state: len(dues) for state, dues in over.items()},
+                oldest=(now - oldest) / 1000,
+                deliveries={s: sum(e.state == s for e in entries) for s in (*OWED, *SETTLED)},
                 counters=dict(self._stats),
                 problems=dict(self._problems),
-                busiest=tuple(ranked[::-1][:busiest]),
+                busiest=tuple(self._busy(*item) for item in ranked[:busiest]),
+                exemplars=dict(self._exemplars),
                 gap=self._beat(),
                 hold=self._pulse.held(now),
+                swept=self._pulse.swept / 1000,
             )
+
+    def _busy(self, event: str, clients: int) -> Busy:
+        due = self._due.get(event)
+        return Busy(event, clients, None if due is None else due / 1000)

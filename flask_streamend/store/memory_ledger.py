@@ -10,9 +10,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from .base import LATENCY_BOUNDS_MS, DeadAct, Delivery, Ended, Outcome, Record
+from .base import DeadAct, Delivery, Ended, Outcome, Record
 from .bounds import KEEP_COUNT, KEEP_MS
+from .histograms import bucket
 from .memory_pulse import Pulse
+from .totals import Exemplar
 
 
 def steady_clock() -> Callable[[], float]:
@@ -63,6 +65,7 @@ class MemoryLedger:
         self._ledger: dict[str, Entry] = {}
         self._stats: Bag[str] = Bag()
         self._pulse = Pulse()
+        self._exemplars: dict[str, Exemplar] = {}
 
     @contextmanager
     def _act(self) -> Iterator[None]:
@@ -83,6 +86,8 @@ class MemoryLedger:
     def _deliver(self, event_id: str, session: Session, due: int, clients: int) -> Ended:
         self._ledger[session.id] = Entry(event_id, session, due, clients, self._now())
         self._stats.update(["sessions_ended", "deliveries_made"])
+        self._observe("event_duration", max(0, due - session.started))
+        self._observe("event_peak_clients", session.peak)
         return Ended(event_id, session.id, due, session.started, session.peak, clients)
 
     def _instants(self) -> list[int]:
@@ -129,12 +134,16 @@ class MemoryLedger:
         error: str,
         retry: int,
         reason: str = "",
+        took: int = -1,
+        trace: str = "",
     ) -> int:
         with self._act():
             entry, now = self._ledger.get(delivery), self._now()
             if entry is None or entry.owner != owner:
                 return -1
             late = now - entry.due
+            if took >= 0:
+                self._observe(f"send_duration|{channel}", took)
             entry.away = False
             if outcome in (Outcome.FAILED, Outcome.DEAD):
                 entry.attempts += entry.state != "sending"
@@ -153,7 +162,10 @@ class MemoryLedger:
             if outcome is Outcome.SENT:
                 if entry.unknown:
                     self._stats[f"notifications|{channel}|repeated"] += 1
-                self._observe(channel, late)
+                bound = self._observe(f"notification_latency|{channel}", late)
+                self._exemplars[f"{channel}|{bound}"] = Exemplar(
+                    entry.event_id, trace, late / 1000, now / 1000
+                )
                 self._wake(channel, now)
             self._trim(now)
             return late
@@ -169,13 +181,14 @@ class MemoryLedger:
             if entry.away and entry.state == "retrying" and entry.channel == channel:
                 entry.next_at = min(now, entry.next_at or now)
 
-    def _observe(self, channel: str, late: int) -> None:
-        for bound in LATENCY_BOUNDS_MS:
-            if late <= bound:
-                self._stats[f"notification_latency|{channel}|{bound}"] += 1
-                break
-        self._stats[f"notification_latency|{channel}|count"] += 1
-        self._stats[f"notification_latency|{channel}|sum"] += late
+    def _observe(self, name: str, value: int) -> str:
+        bound = bucket(name.partition("|")[0], value)
+        found = "Inf" if bound is None else str(bound)
+        if bound is not None:
+            self._stats[f"{name}|{bound}"] += 1
+        self._stats[f"{name}|count"] += 1
+        self._stats[f"{name}|sum"] += value
+        return found
 
     def _trim(self, now: int) -> None:
         settled = [(e.settled, id_) for id_, e in self._ledger.items() if e.settled is not None]

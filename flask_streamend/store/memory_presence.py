@@ -148,6 +148,7 @@ class MemoryPresence(MemoryLedger):
             now = self._now()
             known = self._holders.get(holder)
             gap = self._beat(knew, lease, quiet)
+            self._pulse.swept = now
             if known is not None:
                 known.lease = self._after() + lease
             unheard = self._unheard(now - UNHEARD_MS, gap)

@@ -21,6 +21,7 @@ class Pulse:
     whole: bool = False
     hold: int = 0
     emptied: bool = False
+    swept: int = 0
 
     def beat(
         self,

@@ -23,7 +23,6 @@ from .base import (
     Over,
     Report,
     Reported,
-    Totals,
 )
 from .bounds import (
     OVER_MS,
@@ -36,6 +35,7 @@ from .bounds import (
 )
 from .redis_ledger import RedisLedger
 from .scripts import answering, text
+from .totals import OWED, SETTLED, Busy, Exemplar, Totals
 
 
 class RedisStore(RedisLedger):
@@ -50,6 +50,7 @@ class RedisStore(RedisLedger):
         k = self.keys
         self._presence = [k.holders, k.clients, k.sessions, k.due, k.stats, k.over]
         self._presence += [k.ledger, k.pulse, k.shared]
+        self._owed = [k.pending, k.sending, k.retrying]
 
     def report(
         self,
@@ -123,7 +124,7 @@ class RedisStore(RedisLedger):
             held = [k.held(text(holder)) for holder in (k.GUESTS, *holders)]
             row = self._run(
                 "finish",
-                [*self._presence, k.open, k.owed, *guests, *held],
+                [*self._presence, k.open, k.pending, *guests, *held],
                 *(event_id, change.value, OVER_MS),
             )
             if len(row) != 1:
@@ -137,7 +138,9 @@ class RedisStore(RedisLedger):
 
     def claim(self, limit: int) -> list[Ended]:
         k = self.keys
-        return [_ended(row) for row in self._run("claim", [*self._presence, k.open, k.owed], limit)]
+        return [
+            _ended(row) for row in self._run("claim", [*self._presence, k.open, k.pending], limit)
+        ]
 
     def put_back(self, holder: str, kept: Sequence[Kept]) -> int:
         k = self.keys
@@ -151,7 +154,7 @@ class RedisStore(RedisLedger):
         return int(
             self._run(
                 "put_back",
-                [*self._presence, k.open, k.owed, k.closed, k.held(holder)],
+                [*self._presence, k.open, *self._owed, k.closed, k.held(holder)],
                 *(holder, SENDING_MS, json.dumps(rows)),
             )
         )
@@ -208,23 +211,42 @@ class RedisStore(RedisLedger):
 
     def totals(self, busiest: int) -> Totals:
         k = self.keys
-        now, events, ending, overdue, flat, top, met, gap, hold = self._run(
-            "totals", [*self._presence, k.owed, k.problems], busiest, OVERDUE_MS
+        raw = self._run(
+            "totals", [*self._presence, *self._owed, k.problems, k.exemplars], busiest, OVERDUE_MS
         )
-        counters = {text(f): int(v) for f, v in zip(flat[::2], flat[1::2], strict=True)}
+        now, processes, sessions, ending, overdue, oldest, owed = raw[:7]
+        stats, top, dues, met, shown, gap, hold, swept = raw[7:]
+        counters = {name: int(value) for name, value in _pairs(stats)}
+        deliveries = dict(zip(OWED, map(int, owed), strict=True))
+        deliveries |= {state: counters.pop(f"deliveries|{state}", 0) for state in SETTLED}
         return Totals(
             now=int(now),
+            processes=int(processes),
             clients=counters.pop("clients", 0),
-            live=int(events) - int(ending),
+            live=int(sessions) - int(ending),
             ending=int(ending),
-            overdue=int(overdue),
-            dead=counters.pop("dead", 0),
+            overdue_by=dict(zip(OWED, map(int, overdue), strict=True)),
+            oldest=(int(now) - int(oldest)) / 1000 if oldest else 0.0,
+            deliveries=deliveries,
             counters=counters,
-            problems={text(c): float(at) for c, at in zip(met[::2], met[1::2], strict=True)},
-            busiest=tuple((text(e), int(n)) for e, n in zip(top[::2], top[1::2], strict=True)),
+            problems={code: float(at) for code, at in _pairs(met)},
+            busiest=tuple(
+                Busy(event, int(count), int(due) / 1000 if due else None)
+                for (event, count), due in zip(_pairs(top), dues, strict=True)
+            ),
+            exemplars={name: _exemplar(json.loads(packed)) for name, packed in _pairs(shown)},
             gap=int(gap),
             hold=int(hold),
+            swept=int(swept) / 1000,
         )
+
+
+def _pairs(flat: list[Any]) -> Iterator[tuple[str, str]]:
+    return zip(map(text, flat[::2]), map(text, flat[1::2]), strict=True)
+
+
+def _exemplar(row: dict[str, Any]) -> Exemplar:
+    return Exemplar(row["event"], row["trace"], row["late"] / 1000, row["at"] / 1000)
 
 
 def _reported(row: list[Any]) -> Reported:

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from redis import Redis
 
-from .base import LATENCY_BOUNDS_MS, DeadAct, Delivery, Outcome, Record
+from .base import DeadAct, Delivery, Outcome, Record
 from .bounds import KEEP_COUNT, KEEP_MS
 from .keys import Keys
 from .scripts import Scripts, answering, text
@@ -25,15 +25,16 @@ class RedisLedger:
         self.redis = redis
         self.keys = Keys(namespace)
         self._run = Scripts(redis).run
+        k = self.keys
+        self._books = [k.open, k.ledger, k.pulse, k.stats, k.closed, k.failing, k.exemplars]
+        self._books += [k.pending, k.sending, k.retrying]
 
     def take(self, owner: str, lease: int, limit: int) -> list[Delivery]:
-        k = self.keys
-        rows = self._run("take", [k.open, k.ledger, k.pulse], owner, lease, limit)
+        rows = self._run("take", self._books, owner, lease, limit)
         return [_delivery(text(delivery), json.loads(packed)) for delivery, packed in rows]
 
     def sending(self, delivery: str, owner: str, lease: int) -> bool:
-        k = self.keys
-        return bool(self._run("sending", [k.open, k.ledger, k.pulse], delivery, owner, lease))
+        return bool(self._run("sending", self._books, delivery, owner, lease))
 
     def settle(
         self,
@@ -44,20 +45,19 @@ class RedisLedger:
         error: str,
         retry: int,
         reason: str = "",
+        took: int = -1,
+        trace: str = "",
     ) -> int:
-        k = self.keys
-        bounds = " ".join(map(str, LATENCY_BOUNDS_MS))
         late = self._run(
             "settle",
-            [k.open, k.owed, k.ledger, k.closed, k.stats, k.failing],
-            *(delivery, owner, channel, outcome.value, error, retry, KEEP_MS, KEEP_COUNT, bounds),
-            reason,
+            self._books,
+            *(delivery, owner, channel, outcome.value, error, reason, took, retry),
+            *(KEEP_MS, KEEP_COUNT, trace),
         )
         return int(late)
 
     def dead(self, act: DeadAct, delivery: str) -> bool:
-        k = self.keys
-        return bool(self._run("dead", [k.open, k.owed, k.ledger, k.closed, k.stats], delivery, act))
+        return bool(self._run("dead", self._books, delivery, act))
 
     def hold(self, ms: int) -> int:
         return int(self._run("hold", [self.keys.pulse], ms))

@@ -16,6 +16,7 @@ from redis.exceptions import ConnectionError, RedisError
 from redis.retry import Retry
 
 from ..errors import StoreError
+from .histograms import HISTOGRAMS
 
 #: Seconds to wait for Redis, on a thread that can wait.
 TIMEOUT = 2.0
@@ -62,13 +63,20 @@ def text(value: Any) -> str:
 def source(name: str) -> str:
     """Return a script's text, with the parts it includes put in place of their lines."""
     folder = files(__package__) / "lua"
+
+    def part(match: re.Match[str]) -> str:
+        if match[1] == "bounds":
+            return _bounds()
+        return (folder / f"lib_{match[1]}.lua").read_text(encoding="utf-8")
+
     body = (folder / f"{name}.lua").read_text(encoding="utf-8")
-    return re.sub(
-        r"^--- include (\w+)$",
-        lambda match: (folder / f"lib_{match[1]}.lua").read_text(encoding="utf-8"),
-        body,
-        flags=re.MULTILINE,
-    )
+    return re.sub(r"^--- include (\w+)$", part, body, flags=re.MULTILINE)
+
+
+def _bounds() -> str:
+    """Return the histograms' bounds as a Lua table."""
+    rows = (f"{name} = {{{', '.join(map(str, b))}}}" for name, b in HISTOGRAMS.items())
+    return f"local bounds = {{{', '.join(rows)}}}\n"
 
 
 class Scripts:

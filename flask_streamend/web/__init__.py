@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from flask import Blueprint, Flask, request
 
-from .. import websocket
+from .. import __version__, websocket
 from ..capacity import look
 from ..errors import ConfigurationError
 from ..problems import line
 from ..state import KEY, AppState
 from ..telemetry.collector import StoreCollector
 from ..telemetry.logs import log, make_visible
+from ..telemetry.queues import QueueView, look_at_queue
 from .api import register as register_api
 from .health import Health, register_health
 from .metrics import add_metrics
@@ -44,10 +45,17 @@ def add_pages(app: Flask, state: AppState) -> None:
         state.glance,
         settings.metrics_max_events,
         state,
+        _queue_of(state),
+        __version__,
     )
     if settings.metrics_path is not None and state.extension.metrics is None:
         check_free(app, settings.metrics_path, "STREAMEND_METRICS_PATH")
     add_metrics(app, settings.metrics_path, collector, state.extension.metrics)
+
+
+def _queue_of(state: AppState) -> Callable[[], QueueView] | None:
+    redis = state.glance_redis
+    return None if redis is None else lambda: look_at_queue(redis, state.settings.queue)
 
 
 def look_at_server(state: AppState, environ: Mapping[str, Any]) -> None:

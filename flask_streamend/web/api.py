@@ -31,13 +31,18 @@ def register(blueprint: Blueprint, state: AppState) -> None:
         return guard
 
     def events() -> Any:
-        return {"events": [status.to_dict() for status in islice(streamend.events(), MOST)]}
+        return whole({"events": [status.to_dict() for status in islice(streamend.events(), MOST)]})
 
     def event(event_id: str) -> Any:
         refusal = bad_event_id(event_id)
         if refusal is not None:
             return refusal.response()
-        return streamend.event_status(event_id).to_dict()
+        return whole(streamend.event_status(event_id).to_dict())
+
+    def whole(page: dict[str, Any]) -> dict[str, Any]:
+        if state.contact.away:
+            raise StoreError("what this process knows by itself is not the whole")
+        return page
 
     def deliveries() -> Any:
         return {"deliveries": [asdict(record) for record in state.store.records(MOST)]}

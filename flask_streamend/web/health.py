@@ -8,13 +8,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from flask import Flask, Response, jsonify
-from redis.exceptions import RedisError
-from rq import Queue, Worker
-from rq.registry import ScheduledJobRegistry
 
 from ..errors import StoreError
 from ..problems import CURES
 from ..state import AppState
+from ..telemetry.queues import look_at_queue
 
 #: Seconds to wait for this process's own last changes to be reported.
 SETTLE = 0.3
@@ -39,10 +37,10 @@ class Health:
         """
         found: list[str] = []
         met: Mapping[str, float] = {}
-        queue = self._queue()
+        redis, name = self._state.glance_redis, self._state.settings.queue
         page: dict[str, Any] = dict.fromkeys(FIELDS) | {"redis": True}
-        if queue is not None:
-            page["queue"] = dict.fromkeys(QUEUE_FIELDS) | {"name": queue.name}
+        if redis is not None:
+            page["queue"] = dict.fromkeys(QUEUE_FIELDS) | {"name": name}
         try:
             self._state.presence.settle(SETTLE)
             totals = self._state.glance.totals(0)
@@ -56,11 +54,16 @@ class Health:
             }
             paused = {"held": totals.hold, "catching-up": totals.gap, "overdue": totals.overdue}
             found += [code for code, there in paused.items() if there]
-            if queue is not None:
-                page["queue"] |= self._look_at(queue)
+            if redis is not None:
+                queue = look_at_queue(redis, name)
+                page["queue"] |= {
+                    "length": queue.jobs["queued"],
+                    "scheduled": queue.jobs["scheduled"],
+                    "workers": sum(queue.workers.values()),
+                }
                 if not page["queue"]["workers"]:
                     found.append("no-worker")
-        except (StoreError, RedisError, OSError):
+        except StoreError:
             found.append("redis-away")
             page["redis"] = False
             page["clients"] = self._state.presence.total()
@@ -69,18 +72,6 @@ class Health:
         codes = {problem["code"] for problem in problems}
         status = "down" if codes & DOWN else "degraded" if codes else "ok"
         return {"status": status, "problems": problems, **page}
-
-    def _queue(self) -> Queue | None:
-        redis = self._state.glance_redis
-        return None if redis is None else Queue(self._state.settings.queue, connection=redis)
-
-    @staticmethod
-    def _look_at(queue: Queue) -> dict[str, int]:
-        return {
-            "length": queue.count,
-            "scheduled": ScheduledJobRegistry(queue=queue).count,
-            "workers": Worker.count(queue=queue),
-        }
 
     def _problems(self, codes: list[str], met: Mapping[str, float]) -> list[dict[str, Any]]:
         name = self._state.settings.queue

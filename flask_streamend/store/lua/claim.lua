@@ -4,11 +4,13 @@
 -- empty. The session is over with this: a viewer who comes later begins another.
 --
 -- KEYS  1 holders  2 clients  3 sessions  4 due  5 stats  6 over  7 ledger  8 pulse  9 shared
---       10 open   11 owed
+--       10 open  11 pending
 -- ARGV  1 how many at the most
 -- returns {{event, session, due, started, peak, clients}, ...}; none in a gap or a hold
 --- include clock
 --- include pulse
+--- include bounds
+--- include observe
 --- include deliver
 local state = pulse('', 0, 0)
 if state.gap > 0 or state.hold > 0 then return {} end

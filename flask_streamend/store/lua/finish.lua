@@ -4,13 +4,15 @@
 -- `over` that it was stopped, or purged and to be counted anew.
 --
 -- KEYS  1 holders  2 clients  3 sessions  4 due  5 stats  6 over  7 ledger  8 pulse  9 shared
---       10 open  11 owed  12 guests:EVENT  13 expiry  14 stragglers:EVENT
+--       10 open  11 pending  12 guests:EVENT  13 expiry  14 stragglers:EVENT
 --       15... held:HOLDER, of every holder, guests included
 -- ARGV  1 event   2 "stopped" or "purged"   3 ms for which `over` remembers it
 -- returns {}: there was no session
 --         {"again"}: holders came meanwhile whose keys were not given; nothing was done
 --         {event, session, due, started, peak, clients}
 --- include clock
+--- include bounds
+--- include observe
 --- include deliver
 local event = ARGV[1]
 -- Guests have no lease, so they are not among the holders.

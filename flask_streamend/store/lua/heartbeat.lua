@@ -18,6 +18,7 @@ local known = 0
 if ARGV[1] ~= '' and redis.call('ZSCORE', KEYS[1], ARGV[1]) then known = 1 end
 local state = pulse(ARGV[4], lease, tonumber(ARGV[5]))
 if known == 1 then redis.call('ZADD', KEYS[1], after + lease, ARGV[1]) end
+redis.call('HSET', KEYS[8], 'swept', now)
 local waits = state.gap > 0 or state.hold > 0
 local ring, watch, late = 0, 0, now - tonumber(ARGV[6])
 local unheard = state.hold > 0 and 0 or redis.call('ZCOUNT', KEYS[10], '-inf', late)

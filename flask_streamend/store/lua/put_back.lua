@@ -4,27 +4,29 @@
 -- meanwhile is told.
 --
 -- KEYS  1 holders  2 clients  3 sessions  4 due  5 stats  6 over  7 ledger  8 pulse  9 shared
---       10 open  11 owed  12 closed  13 held:HOLDER
+--       10 open  11 pending  12 sending  13 retrying  14 closed  15 held:HOLDER
 -- ARGV  1 holder   2 ms for which its own attempts in progress stay its own
 --       3 JSON [[event, session, ms since it began, peak, viewers who were there at the end,
 --         ms until it is due (negative: since), state, channel, error, attempts], ...]
 --         with state "ending", or as in the ledger
 -- returns how many were put back
 --- include clock
+--- include bounds
+--- include observe
 --- include deliver
 --- include fresh
+--- include move
 local settled = {sent = true, skipped = true, dead = true}
+local owed = {pending = KEYS[11], sending = KEYS[12], retrying = KEYS[13]}
 local put = 0
 
 local function settle(record, state, channel, error)
-  if record.state == 'dead' then redis.call('HINCRBY', KEYS[5], 'dead', -1) end
-  record.state, record.settled, record.owner = state, now, nil
+  move(owed, KEYS[5], record, state)
+  record.settled, record.owner = now, nil
   record.channel, record.error = channel, error
   redis.call('HSET', KEYS[7], record.session, cjson.encode(record))
   redis.call('ZREM', KEYS[10], record.session)
-  redis.call('ZREM', KEYS[11], record.session)
-  redis.call('ZADD', KEYS[12], now, record.session)
-  if state == 'dead' then redis.call('HINCRBY', KEYS[5], 'dead', 1) end
+  redis.call('ZADD', KEYS[14], now, record.session)
 end
 
 for _, kept in ipairs(cjson.decode(ARGV[3])) do
@@ -33,9 +35,9 @@ for _, kept in ipairs(cjson.decode(ARGV[3])) do
   local due = after + left
 
   -- What the holder had of it at last contact has left since, or is reported after this.
-  local stale = tonumber(redis.call('HGET', KEYS[13], event) or '0')
+  local stale = tonumber(redis.call('HGET', KEYS[15], event) or '0')
   if stale > 0 then
-    redis.call('HDEL', KEYS[13], event)
+    redis.call('HDEL', KEYS[15], event)
     redis.call('HINCRBY', KEYS[5], 'clients', -stale)
     redis.call('ZINCRBY', KEYS[2], -stale, event)
   end
@@ -100,7 +102,8 @@ for _, kept in ipairs(cjson.decode(ARGV[3])) do
     if record and settled[state] then
       settle(record, state, channel, error)
     elseif record then
-      record.state, record.attempts = state, attempts
+      move(owed, KEYS[5], record, state)
+      record.attempts = attempts
       redis.call('HSET', KEYS[7], id, cjson.encode(record))
       redis.call('ZADD', KEYS[10], state == 'sending' and now + tonumber(ARGV[2]) or now, id)
     end
