@@ -102,7 +102,7 @@ def origin_refused(request: Request, settings: Settings) -> Refusal | None:
     Allowed are the same host and port, whatever the scheme (TLS ends at the proxy), FRONTEND_URL's,
     and those in STREAMEND_ALLOWED_ORIGINS. Without an Origin header it is no browser.
     """
-    origin = request.headers.get("Origin")
+    origin = request.environ.get("HTTP_ORIGIN")
     if origin is None or settings.allowed_origins == ("*",):
         return None
     asked = _host_and_port(origin)

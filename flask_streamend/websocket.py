@@ -11,17 +11,18 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import nullcontext, suppress
+from collections.abc import Callable, Generator
+from contextlib import suppress
 from typing import Any
 
-from flask import Blueprint, Flask, Response, current_app, g, jsonify, request
+from flask import Blueprint, Flask, Request, Response, jsonify, request
 from flask_sock import Sock
 from simple_websocket import ConnectionClosed
-from wsproto.events import BytesMessage, Ping, TextMessage
+from wsproto import WSConnection
+from wsproto.events import BytesMessage, Event, Ping, TextMessage
 
 from .access import DRAINING, Refusal, bad_event_id, limit_reached, no_such_event, origin_refused
-from .state import KEY, AppState, state_of
+from .state import KEY, AppState
 from .telemetry.logs import log
 
 #: RFC 6455, 7.4.1: a silent viewer broke the rule that a ping is answered.
@@ -31,18 +32,22 @@ SETTLE = 0.05
 
 RULE = "/ws/<path:event_id>"
 ENDPOINT = "socket"
+#: Where the request's environment says that its socket is a viewer's: how long a message may be.
+LIMIT = "flask_streamend.max_message_bytes"
+#: Where every socket's messages go.
+_NOWHERE: deque[Any] = deque(maxlen=0)
 
 
 class SocketViewer:
     """A viewer with a socket.
 
-    :param listens: whether it asked to hear how many watch (``?count=1``).
+    :ivar listens: whether it asked to hear how many watch (``?count=1``).
     """
 
     __slots__ = ("_clients", "_code", "_ws", "listens")
 
-    def __init__(self, listens: bool) -> None:
-        self.listens = listens
+    def __init__(self) -> None:
+        self.listens = False
         self._ws: Any = None
         self._code: int | None = None
         self._clients: int | None = None
@@ -94,50 +99,77 @@ class SocketViewer:
                     return
 
 
-def register(app: Flask, prefix: str | None) -> None:
+def register(app: Flask, prefix: str | None, state: AppState) -> None:
     """Add the viewer's routes to an application."""
     blueprint = Blueprint(f"{KEY}_sockets", __name__)
-    sock = Sock()
-    blueprint.before_request(_admit)
-    blueprint.teardown_request(_dismiss)
-    sock.route(RULE, bp=blueprint, endpoint=ENDPOINT)(_watch)
+    Sock().route(RULE, bp=blueprint, endpoint=ENDPOINT)(_watch)
+
+    def plain(event_id: str) -> Response:
+        return _admit(state, event_id, None) or _upgrade_required(event_id)
+
     # Browsers hide why a handshake failed; the client asks by a plain GET and gets the same answer.
-    blueprint.add_url_rule(RULE, "plain", _plain, methods=["GET"])
+    blueprint.add_url_rule(RULE, "plain", plain, methods=["GET"])
     app.register_blueprint(blueprint, url_prefix=prefix)
+    _guard(app.view_functions, f"{blueprint.name}.{ENDPOINT}", state)
     app.config.setdefault("SOCK_SERVER_OPTIONS", {}).setdefault("thread_class", Reader)
 
 
-def _admit() -> Response | None:
-    """Refuse before the handshake, or let in and count."""
+def _guard(views: dict[str, Callable[..., Any]], endpoint: str, state: AppState) -> None:
+    """Have flask-sock's view called for those only who are let in, and while they are counted.
+
+    Not by request hooks: each would cost a viewer more than what it has to do.
+    """
+    handshake = views[endpoint]
+
+    def guarded(event_id: str) -> Any:
+        viewer = SocketViewer()
+        refused = _admit(state, event_id, viewer)
+        if refused is not None:
+            return refused
+        try:
+            return handshake(state, viewer, event_id)
+        finally:
+            state.presence.leave(event_id, viewer)
+
+    views[endpoint] = guarded
+
+
+def _admit(state: AppState, event_id: str, viewer: SocketViewer | None) -> Response | None:
+    """Refuse before the handshake, or let in and count.
+
+    :param viewer: None: nobody comes, somebody asks whether they would be let in.
+    """
+    asked: Request = request._get_current_object()  # type: ignore[attr-defined]
     # A socket that was open for hours is no slow request (prometheus-flask-exporter's switch).
-    request.prom_do_not_track = True  # type: ignore[attr-defined]
-    event_id: str = (request.view_args or {})["event_id"]
-    state = state_of(current_app)
-    delay = _decide(state, event_id)
+    asked.prom_do_not_track = True  # type: ignore[attr-defined]
+    delay = _decide(state, event_id, asked)
     if isinstance(delay, Refusal):
         return state.refusals.refuse(delay, event_id)
-    # One at a time where there is a limit: two would both see the last place free.
-    with state.admitting if state.settings.limited else nullcontext():
-        refusal = _limit(state, event_id)
-        if refusal is not None:
-            return state.refusals.refuse(refusal, event_id)
-        if request.url_rule is not None and request.url_rule.websocket:
-            g.streamend_viewer = viewer = SocketViewer(_asked("count") == "1")
-            state.presence.enter(event_id, viewer, delay)
+    if viewer is not None:
+        viewer.listens = _value(asked, "count") == "1"
+        asked.environ[LIMIT] = state.settings.max_message_bytes
+    if state.settings.limited:
+        # One at a time where there is a limit: two would both see the last place free.
+        with state.admitting:
+            refusal = _limit(state, event_id)
+            if refusal is not None:
+                return state.refusals.refuse(refusal, event_id)
+            if viewer is not None:
+                state.presence.enter(event_id, viewer, delay)
+    elif viewer is not None:
+        state.presence.enter(event_id, viewer, delay)
     return None
 
 
 def _limit(state: AppState, event_id: str) -> Refusal | None:
-    if not state.settings.limited:
-        return None
     everything = state.presence.total() + state.sweep.clients_elsewhere
     return limit_reached(state.settings, state.presence.watchers(event_id), everything)
 
 
-def _decide(state: AppState, event_id: str) -> Refusal | float:
+def _decide(state: AppState, event_id: str, asked: Request) -> Refusal | float:
     """Return why a viewer is not let in, else the event's grace period in seconds."""
     settings = state.settings
-    refusal = bad_event_id(event_id) or origin_refused(request, settings)
+    refusal = bad_event_id(event_id) or origin_refused(asked, settings)
     if refusal is None and state.draining:
         refusal = DRAINING
     if refusal is not None:
@@ -145,12 +177,12 @@ def _decide(state: AppState, event_id: str) -> Refusal | float:
     found = state.loading.event(event_id)
     if found.missing:
         return no_such_event(event_id)
-    return _viewer_refused(state, event_id) or found.grace(settings.delay)
+    return _viewer_refused(state, event_id, asked) or found.grace(settings.delay)
 
 
-def _viewer_refused(state: AppState, event_id: str) -> Refusal | None:
+def _viewer_refused(state: AppState, event_id: str, asked: Request) -> Refusal | None:
     """Ask the join token, where one came, else the application's viewer loader."""
-    token = _asked("token")
+    token = _value(asked, "token")
     if token is not None:
         checked = state.tokens.check(token, event_id)
         return checked if isinstance(checked, Refusal) else None
@@ -161,7 +193,7 @@ def _viewer_refused(state: AppState, event_id: str) -> Refusal | None:
         if loader(event_id) is not None:
             return None
         message = "The application's viewer loader does not let this viewer in."
-        if not request.cookies:
+        if not asked.cookies:
             message += " No cookie came with the request: is the page on another host name?"
     except Exception:  # noqa: BLE001 - the application's code; who may watch is not guessed
         state.tally.error("websocket")
@@ -170,12 +202,12 @@ def _viewer_refused(state: AppState, event_id: str) -> Refusal | None:
     return Refusal(403, "viewer-refused", "viewer", message)
 
 
-def _asked(name: str) -> str | None:
+def _value(asked: Request, name: str) -> str | None:
     """Return a value of the query string, which most viewers have none of: parsing it costs."""
-    return request.args.get(name) if request.environ.get("QUERY_STRING") else None
+    return asked.args.get(name) if asked.environ.get("QUERY_STRING") else None
 
 
-def _plain(event_id: str) -> Response:
+def _upgrade_required(event_id: str) -> Response:
     response = jsonify(
         {
             "error": "upgrade-required",
@@ -188,46 +220,49 @@ def _plain(event_id: str) -> Response:
 
 
 class Reader(threading.Thread):
-    """simple-websocket's reader, made ready before its first byte, and fair to everybody else.
+    """simple-websocket's reader, made ready for a viewer's socket before its first byte.
 
-    Under gevent a socket that always has something to read never yields: one viewer's flood would
-    stop the whole worker, and keep away even the code that bounds what is read. It is given to
-    simple-websocket as ``thread_class``, and changes nothing for an application's own sockets.
+    It is given to simple-websocket as ``thread_class``, and changes nothing for an application's
+    own sockets.
     """
 
     def __init__(self, target: Callable[[], None]) -> None:
-        if request.endpoint is not None and request.endpoint == f"{request.blueprint}.{ENDPOINT}":
-            _prepare(target.__self__, state_of(current_app).settings.max_message_bytes)  # type: ignore[attr-defined]
+        ws: Any = target.__self__  # type: ignore[attr-defined]
+        limit = ws.environ.get(LIMIT)
+        if limit is not None:
+            ws.input_buffer = _NOWHERE
+            ws.max_message_size = limit
+            # By its class: functions put in place of two methods would cost each viewer more.
+            ws.ws.__class__ = Inbound
         super().__init__(target=target)
 
 
-def _prepare(ws: Any, limit: int) -> None:
-    """Drop what is read, bound a message in bytes, and yield before each reading."""
-    ws.input_buffer = deque(maxlen=0)
-    ws.max_message_size = limit
-    receive, events = ws.ws.receive_data, ws.ws.events
+class Inbound(WSConnection):
+    """A viewer's protocol: fair to everybody else, and with messages counted in bytes.
 
-    def fairly(data: bytes) -> None:
+    Under gevent a socket that always has something to read never yields: one viewer's flood would
+    stop the whole worker, and keep away even the code that bounds what is read.
+    """
+
+    def receive_data(self, data: bytes | None) -> None:
+        """Yield, then take in what was read."""
         time.sleep(0)
-        receive(data)
+        super().receive_data(data)
 
-    def as_bytes() -> Iterator[Any]:
-        # simple-websocket would hold a text's characters to the limit.
-        for event in events():
+    def events(self) -> Generator[Event, None, None]:
+        """Yield what was received, texts as bytes: else their characters would be counted."""
+        for event in super().events():
             if isinstance(event, TextMessage):
                 data = event.data.encode()
                 yield BytesMessage(data, event.frame_finished, event.message_finished)
             else:
                 yield event
 
-    ws.ws.receive_data, ws.ws.events = fairly, as_bytes
 
-
-def _watch(ws: Any, event_id: str) -> None:
+def _watch(ws: Any, state: AppState, viewer: SocketViewer, event_id: str) -> None:
     """Hold the socket until it is gone, whoever ended it and however."""
-    state = state_of(current_app)
     try:
-        g.streamend_viewer.hold(ws, state.settings.ping_interval)
+        viewer.hold(ws, state.settings.ping_interval)
     except (ConnectionClosed, OSError):
         pass
     except Exception:  # noqa: BLE001 - logged with its trace; the viewer must be let go
@@ -235,14 +270,6 @@ def _watch(ws: Any, event_id: str) -> None:
         log.exception("A viewer's socket failed", extra={"event_id": event_id})
     finally:
         _drop(ws)
-
-
-def _dismiss(_error: BaseException | None) -> None:
-    """Count the viewer no more, also where the handshake itself failed."""
-    viewer = g.pop("streamend_viewer", None)
-    if viewer is not None:
-        event_id: str = (request.view_args or {})["event_id"]
-        state_of(current_app).presence.leave(event_id, viewer)
 
 
 def _bound_writes(sock: socket.socket, seconds: float) -> None:

@@ -31,7 +31,7 @@ def add_pages(app: Flask, state: AppState) -> None:
     prefix = settings.url_prefix or None
     _start_with_first_request(app, state)
 
-    websocket.register(app, prefix)
+    websocket.register(app, prefix, state)
 
     pages = Blueprint(KEY, "flask_streamend", template_folder="templates")
     register_api(pages, state)
