@@ -111,7 +111,7 @@ class Loading:
         asked = self._aside.call(call)
         if asked is None:
             return self._failed(event_id, f"{HANGING} calls of it hang already")
-        if not asked.done.wait(TIMEOUT):
+        if not asked.wait(TIMEOUT):
             return self._failed(event_id, f"it took over {TIMEOUT:g} s")
         if asked.error is not None:
             error = asked.error
