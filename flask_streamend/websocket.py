@@ -19,6 +19,7 @@ from flask import Blueprint, Flask, Request, Response, jsonify, request
 from flask_sock import Sock
 from simple_websocket import ConnectionClosed
 from wsproto import WSConnection
+from wsproto.connection import Connection
 from wsproto.events import BytesMessage, Event, Ping, TextMessage
 
 from .access import DRAINING, Refusal, bad_event_id, limit_reached, no_such_event, origin_refused
@@ -234,24 +235,28 @@ class Reader(threading.Thread):
             ws.max_message_size = limit
             # By its class: functions put in place of two methods would cost each viewer more.
             ws.ws.__class__ = Inbound
+            # Over, and worth twenty objects for as long as the viewer stays.
+            ws.ws.handshake = None
         super().__init__(target=target)
 
 
 class Inbound(WSConnection):
-    """A viewer's protocol: fair to everybody else, and with messages counted in bytes.
+    """A viewer's protocol once hands are shaken: fair to all, and with messages counted in bytes.
 
     Under gevent a socket that always has something to read never yields: one viewer's flood would
     stop the whole worker, and keep away even the code that bounds what is read.
     """
 
+    connection: Connection
+
     def receive_data(self, data: bytes | None) -> None:
         """Yield, then take in what was read."""
         time.sleep(0)
-        super().receive_data(data)
+        self.connection.receive_data(data)
 
     def events(self) -> Generator[Event, None, None]:
         """Yield what was received, texts as bytes: else their characters would be counted."""
-        for event in super().events():
+        for event in self.connection.events():
             if isinstance(event, TextMessage):
                 data = event.data.encode()
                 yield BytesMessage(data, event.frame_finished, event.message_finished)
