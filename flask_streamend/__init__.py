@@ -14,7 +14,7 @@ A map of the package, in the order data walks it::
 
     extension    StreamEnd: wires all of it     state    what one application has of it
     settings     every setting                  keeper   the one thread of a process
-    drain        a graceful stop under gunicorn
+    drain        a graceful stop under gunicorn      heap    what was loaded, not collected
     loading      the application's loaders      sealing  what is private, sealed
 
 Importing this is light: Redis and RQ are loaded with the first ``StreamEnd``.

@@ -6,7 +6,6 @@ gunicorn sets a worker's signals, and with ``--max-requests`` a worker stops wit
 
 from __future__ import annotations
 
-import gc
 from typing import Any
 
 
@@ -19,16 +18,10 @@ def _drain() -> None:
 
 
 def post_worker_init(worker: Any) -> None:
-    """Drain on a stop signal; and have the garbage collector leave alone what was loaded.
-
-    A collection looks at every object there is, the application's code above all: without it a
-    connection costs a fifth less.
-    """
+    """Drain on a stop signal."""
     from .drain import chain
 
     chain(_drain)
-    gc.collect()
-    gc.freeze()
 
 
 def post_request(worker: Any, _req: Any, _environ: Any, _resp: Any) -> None:

@@ -9,8 +9,9 @@ from typing import Any
 from flask import Blueprint, Flask, request
 
 from .. import __version__, websocket
-from ..capacity import look
+from ..capacity import gunicorn_worker, look
 from ..errors import ConfigurationError
+from ..heap import settle
 from ..problems import line
 from ..state import KEY, AppState
 from ..telemetry.collector import StoreCollector
@@ -110,6 +111,8 @@ def _start_with_first_request(app: Flask, state: AppState) -> None:
             make_visible()
             state.keeper.start()
             look_at_server(state, request.environ)
+            if gunicorn_worker() is not None:
+                settle()
 
     # First of all, so that a request which another hook answers starts it too.
     app.before_request_funcs.setdefault(None, []).insert(0, start)
