@@ -16,7 +16,7 @@ from .viewers import Viewer
 #: Seconds for which changes that are neither first nor last are gathered into one report.
 GATHER = 0.1
 #: Seconds between two reports at the least: in a storm of firsts and lasts one speaks for many.
-APART = 0.005
+APART = 0.02
 #: Close code of the range for private use (RFC 6455, 7.4.2): the stream was stopped, don't return.
 STOPPED = 4000
 
