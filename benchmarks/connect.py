@@ -1,7 +1,7 @@
 """What a viewer costs: connect rate, CPU and memory, against bare flask-sock endpoints.
 
-Each round starts every site afresh, one gunicorn worker each, and measures one after another in an
-order that turns with the round, so that what else the machine does falls on all of them. A ratio is
+Each round starts every site afresh, one gunicorn worker each, and visits one after another, again
+and again, in an order that turns: what else the machine does falls on all of them. A ratio is
 always between two sites of the same round.
 """
 
@@ -71,51 +71,92 @@ def measure(options: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
         redis_url = parts.redis()
         for server in options.servers:
             samples: dict[str, list[Sample]] = defaultdict(list)
-            names = list(SITES)
             for number in range(options.rounds):
-                turn = number % len(names)
-                for name in names[turn:] + names[:turn]:
-                    samples[name].append(_sample(options, server, name, redis_url))
-            figures[server] = _figures(samples)
-            tables += _tables(server, options, samples)
+                for name, sample in _round(options, server, number, redis_url).items():
+                    samples[name].append(sample)
+            ordered = {name: samples[name] for name in SITES}
+            figures[server] = _figures(ordered)
+            tables += _tables(server, options, ordered)
     return {"connect": figures}, tables
 
 
-def _sample(options: argparse.Namespace, server: str, name: str, redis_url: str) -> Sample:
-    site, config, event = SITES[name]
-    if site == "extension":
-        config = {**config, "STREAMEND_REDIS_URL": redis_url, "STREAMEND_DELAY": 60}
+def _round(
+    options: argparse.Namespace, server: str, number: int, redis_url: str
+) -> dict[str, Sample]:
+    """Start every site, have viewers connect to one after the other, and that some times."""
     with Parts() as parts:
-        port, pid = parts.site(site, config, *SERVERS[server])
-        client = parts.client(port)
-        client.open([event.format(n=f"warm-{n}") for n in range(WARM_UP)])
-        idle = descriptors(pid) - WARM_UP
-        _close(client.close, pid, idle)
-        seconds = busy = life = client_busy = kib = more_threads = 0.0
+        sites = [
+            _Site(parts, server, name, f"round-{number}-{place}", redis_url)
+            for place, name in enumerate(SITES)
+        ]
         for repeat in range(options.repeats):
-            events = [event.format(n=f"{repeat}-{n}") for n in range(options.viewers)]
-            before, memory_before, threads_before = cpu(pid), memory(pid), threads(pid)
-            client_before = cpu(client.pid)
-            took = client.open(events)
-            seconds += took
-            client_busy += cpu(client.pid) - client_before
-            _still(pid)
-            busy += cpu(pid) - before
-            if repeat == 0:
-                # Later ones live partly in what the first left behind.
-                kib = (memory(pid) - memory_before) / 1024 / options.viewers
-                more_threads = (threads(pid) - threads_before) / options.viewers
-            _close(client.close, pid, idle)
-            life += cpu(pid) - before
-        count = options.viewers * options.repeats
+            turn = (number + repeat) % len(sites)
+            for site in sites[turn:] + sites[:turn]:
+                site.visit(str(repeat), options.viewers)
+        return {site.name: site.sample(options.repeats * options.viewers) for site in sites}
+
+
+class _Site:
+    """One site in one round, warmed up.
+
+    :param own: its namespace and queue: it does not look after what others left in Redis.
+    """
+
+    def __init__(self, parts: Parts, server: str, name: str, own: str, redis_url: str) -> None:
+        self.name = name
+        site, config, self._event = SITES[name]
+        if site == "extension":
+            config = {
+                **config,
+                "STREAMEND_REDIS_URL": redis_url,
+                "STREAMEND_NAMESPACE": own,
+                "STREAMEND_QUEUE": own,
+                "STREAMEND_DELAY": 60,
+            }
+        port, self._pid = parts.site(site, config, *SERVERS[server])
+        self._client = parts.client(port)
+        self._client.open(self._events("warm", WARM_UP))
+        self._idle = descriptors(self._pid) - WARM_UP
+        self._close()
+        self._seconds = self._busy = self._life = self._client_busy = 0.0
+        self._kib: float | None = None
+        self._threads = 0.0
+
+    def visit(self, tag: str, viewers: int) -> None:
+        """Have viewers connect, stay a moment, and leave."""
+        pid, client = self._pid, self._client
+        before, memory_before, threads_before = cpu(pid), memory(pid), threads(pid)
+        client_before = cpu(client.pid)
+        self._seconds += client.open(self._events(tag, viewers))
+        self._client_busy += cpu(client.pid) - client_before
+        _still(pid)
+        self._busy += cpu(pid) - before
+        if self._kib is None:
+            # Later ones live partly in what the first left behind.
+            self._kib = (memory(pid) - memory_before) / 1024 / viewers
+            self._threads = (threads(pid) - threads_before) / viewers
+        self._close()
+        self._life += cpu(pid) - before
+
+    def sample(self, count: int) -> Sample:
+        """Return the figures of so many connections."""
         return Sample(
-            rate=count / seconds,
-            cpu=busy / count * 1e6,
-            life=life / count * 1e6,
-            kib=kib,
-            threads=more_threads,
-            client=client_busy / seconds,
+            rate=count / self._seconds,
+            cpu=self._busy / count * 1e6,
+            life=self._life / count * 1e6,
+            kib=self._kib or 0.0,
+            threads=self._threads,
+            client=self._client_busy / self._seconds,
         )
+
+    def _events(self, tag: str, count: int) -> list[str]:
+        return [self._event.format(n=f"{tag}-{n}") for n in range(count)]
+
+    def _close(self) -> None:
+        self._client.close()
+        most = self._idle + 12
+        eventually(lambda: descriptors(self._pid) <= most, "the server has let go of its sockets")
+        _still(self._pid)
 
 
 def _still(pid: int) -> None:
@@ -128,12 +169,6 @@ def _still(pid: int) -> None:
         return cpu(pid) - before < 0.005
 
     eventually(idle, "the server is idle")
-
-
-def _close(close: Any, pid: int, idle: int) -> None:
-    close()
-    eventually(lambda: descriptors(pid) <= idle + 12, "the server has let go of its sockets")
-    _still(pid)
 
 
 def _ratios(samples: dict[str, list[Sample]], name: str, floor: str, what: str) -> list[float]:
