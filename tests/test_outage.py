@@ -212,3 +212,27 @@ def test_health_says_that_ends_wait(
     status, printed, _ = ground.command(first.env, "hold", "0")
     assert (status, printed) == (0, "Let go\n")
     told(ground, "jam")
+
+
+def test_a_redis_that_lost_its_last_writes_is_told_again(
+    server: RedisServer, ground: Ground, sites: tuple[Site, Site]
+) -> None:
+    """A restart too quick to be missed, with older data, takes nobody's viewers away."""
+    first, second = sites
+    ground.worker(first)
+    leaving = second.watch("jam")
+    ground.wait("jam", "live", 1)
+    beat(ground)
+    ground.redis.save()
+    staying = first.watch("jam")
+    ground.wait("jam", "live", 2)
+    server.stop()
+    server.start()
+    assert ground.status("jam").clients == 1  # as it was saved
+    leaving.close()
+    ground.wait("jam", "live", 1)
+    eventually(lambda: "catching-up" not in codes(first), "everybody has reported")
+    ground.wait("jam", "live", 1)
+    assert not ground.mails("jam")
+    staying.close()
+    told(ground, "jam")
