@@ -7,6 +7,7 @@ import email
 import email.policy
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -44,11 +45,16 @@ def eventually(check: Callable[[], T], what: str, patience: float = PATIENCE) ->
 
 
 def free_port() -> int:
-    """Return a loopback port that is free now."""
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port: int = s.getsockname()[1]
-        return port
+    """Return a loopback port that is free now.
+
+    It is below those that connections are given (32768 on), none of which can take it while the
+    server that had it is started again.
+    """
+    while True:
+        port = random.randrange(10_000, 32_000)
+        with socket.socket() as s, contextlib.suppress(OSError):
+            s.bind(("127.0.0.1", port))
+            return port
 
 
 def accepts(port: int) -> bool:
@@ -117,18 +123,20 @@ class RedisServer:
     """A Redis of a test's own, to be killed, hung and started again.
 
     :param program: what :func:`redis_program` found.
+    :param append_only: keep every write that was acknowledged, over a crash too.
     """
 
-    def __init__(self, folder: Path, program: str) -> None:
+    def __init__(self, folder: Path, program: str, append_only: bool = False) -> None:
         self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self._folder = folder
         self._program = program
+        self._keeps = ["--appendonly", "yes", "--appendfsync", "always"] * append_only
         self.process: Process | None = None
 
     def start(self) -> None:
-        """Start it, empty."""
-        options = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", ""]
+        """Start it, empty, or with what its append-only file holds."""
+        options = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", *self._keeps]
         log = self._folder / "own-redis.log"
         self.process = Process([self._program, *options, "--dir", str(self._folder)], log)
         eventually(lambda: accepts(self.port), "Redis listens")
@@ -139,6 +147,16 @@ class RedisServer:
             self.process.signal(number)
             self.process.stop()
             self.process = None
+
+    def hang(self) -> None:
+        """Have it answer nobody: the kernel still takes connections for it."""
+        assert self.process is not None
+        self.process.signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Have it go on after :meth:`hang`."""
+        assert self.process is not None
+        self.process.signal(signal.SIGCONT)
 
 
 @dataclass(frozen=True)
@@ -198,13 +216,21 @@ class Site:
     def __init__(self, folder: Path, config: dict[str, Any], args: Sequence[str], **env: str):
         self.port = free_port()
         self.env = {"SITE_CONFIG": json.dumps(config), "FLASK_APP": "tests.apps.site", **env}
-        command = ["flask", "run", "--port", str(self.port)]
+        self._command = ["flask", "run", "--port", str(self.port)]
         if args:
             factory = f"{self.env['FLASK_APP']}:create_app()"
-            command = ["gunicorn", "-b", f"127.0.0.1:{self.port}", *args, factory]
-        log = folder / f"site-{self.port}.log"
-        self.process = Process([sys.executable, "-m", *command], log, self.env)
+            self._command = ["gunicorn", "-b", f"127.0.0.1:{self.port}", *args, factory]
+        self._log = folder / f"site-{self.port}.log"
+        self.process = self._start()
+
+    def _start(self) -> Process:
+        process = Process([sys.executable, "-m", *self._command], self._log, self.env)
         eventually(lambda: self.get("/health/", quiet=True)[0], "the site answers")
+        return process
+
+    def restart(self) -> None:
+        """Start it again at its port, after its process was stopped."""
+        self.process = self._start()
 
     def get(self, path: str, quiet: bool = False) -> tuple[int, str]:
         """Return status and body of a page; quiet: status 0 where nothing answers."""
