@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import suppress
+from typing import Any
+
 import redis
 import rq
+from redis.exceptions import RedisError
+from rq.exceptions import StopRequested
 from rq.job import Job
 from rq.queue import Queue
 from rq.worker import WorkerStatus
@@ -11,7 +17,7 @@ from rq.worker import WorkerStatus
 from . import jobs
 from .alarms import RING
 from .state import AppState
-from .telemetry.logs import make_visible
+from .telemetry.logs import log, make_visible
 
 #: Seconds this package's own worker waits for a job before it looks around.
 LOOK_AROUND = 1
@@ -33,7 +39,13 @@ class TunedWorker(rq.Worker):
     """``flask streamend worker``: no fork for our jobs, and it looks around while it waits.
 
     Other jobs on its queues are forked, as RQ does.
+
+    :ivar told_to_stop: of the process: it was signalled, and does not quit by itself.
     """
+
+    told_to_stop = False
+    #: RQ would wait up to a minute between two tries to reach Redis again.
+    max_connection_wait_time = 2.0
 
     streamend: AppState
     """The application's parts. (RQ has a ``state`` of its own.)"""
@@ -47,8 +59,30 @@ class TunedWorker(rq.Worker):
         """Beat as RQ does, and notice what nobody else might: see :mod:`flask_streamend.sweep`."""
         super().heartbeat(*args, **kwargs)  # type: ignore[arg-type]
         if not self.is_horse:
+            self._be_known()
             self.streamend.sweep.tick()
             self.streamend.write_counts()
+
+    def _be_known(self) -> None:
+        """Register again where Redis came back empty: RQ does so at a start only."""
+        if not self.connection.sismember(self.redis_workers_keys, self.key):
+            # What is there was written by a heartbeat, which knows no more than its time.
+            self.connection.delete(self.key)
+            self.register_birth()  # type: ignore[no-untyped-call]
+
+    def handle_warm_shutdown_request(self) -> None:
+        """Note that it was told to stop."""
+        TunedWorker.told_to_stop = True
+        super().handle_warm_shutdown_request()  # type: ignore[no-untyped-call]
+
+    def teardown(self) -> None:
+        """Say goodbye as RQ does, if Redis takes it."""
+        try:
+            super().teardown()  # type: ignore[no-untyped-call]
+        except RedisError:
+            thread: Any = self.pubsub_thread
+            if thread is not None:
+                thread.stop()
 
     def execute_job(self, job: Job, queue: Queue) -> None:
         """Run an alarm here, anything else in a fork."""
@@ -63,15 +97,33 @@ class TunedWorker(rq.Worker):
 def run(state: AppState, queues: tuple[str, ...], burst: bool, scheduler: bool) -> None:
     """Work until told to stop.
 
+    RQ's worker bears a lost connection while it waits for a job. For anything else that Redis may
+    do, as refuse a write because its memory is full, it quits; then another one begins here.
+
     :param queues: names of queues; none: the application's own.
     :param scheduler: run RQ's scheduler too, for the scheduled jobs of others.
+    :raises RedisError: where Redis can't be reached at the start.
     """
-    # RQ waits on this connection for a job, for longer than a store's time-out.
-    connection = redis.Redis.from_url(state.settings.redis_url)
-    worker = TunedWorker(list(queues) or [state.settings.queue], connection=connection)
-    worker.streamend = state
     # It beats, and holds nothing.
     state.sweep.holding = False
     state.deliverer.keep_connection()
     make_visible()
-    worker.work(burst=burst, with_scheduler=scheduler)
+    began = False
+    with suppress(StopRequested):
+        while not TunedWorker.told_to_stop:
+            # RQ waits on this connection for a job, for longer than a store's time-out.
+            connection = redis.Redis.from_url(state.settings.redis_url)
+            worker = TunedWorker(list(queues) or [state.settings.queue], connection=connection)
+            worker.streamend = state
+            try:
+                worker.work(burst=burst, with_scheduler=scheduler)
+            except RedisError:
+                if not began:
+                    raise
+            else:
+                if not (burst or TunedWorker.told_to_stop):
+                    log.error("RQ's worker quit for what Redis did; another one begins")
+            if burst:
+                return
+            began = True
+            time.sleep(LOOK_AROUND)

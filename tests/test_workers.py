@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from rq import Queue
+from rq import Queue, Worker
 
 from flask_streamend.store.redis import RedisStore
 
@@ -138,6 +138,19 @@ def test_other_jobs_are_forked(worker: Process, ground: Ground) -> None:
     assert parent == worker.popen.pid
     assert own != worker.popen.pid
     job.delete()
+
+
+def test_a_worker_that_redis_forgot_is_known_again(
+    site: Site, worker: Process, ground: Ground
+) -> None:
+    """Where Redis came back empty, the worker registers again, and the health page finds it."""
+    (known,) = Worker.all(queue=Queue(NAME, connection=ground.redis))
+    ground.redis.delete(known.key)
+    for workers in ("rq:workers", f"rq:workers:{NAME}"):
+        ground.redis.srem(workers, known.key)
+    eventually(lambda: site.get("/health")[0] == 200, "the site has a worker")
+    (again,) = Worker.all(queue=Queue(NAME, connection=ground.redis))
+    assert again.pid == worker.popen.pid
 
 
 def test_the_mail_connection_is_kept(
