@@ -3,40 +3,77 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
+import pytest
 from redis import Redis
 
+from flask_streamend.store.scripts import text
+
 from ..servers import eventually
+from .crowd import Viewer
 from .mailbox import Arrival
 from .size import PATIENCE
-from .stage import Stage
+from .stage import LEASE, Stage
 
 #: What Redis may hold of a namespace with no event: the ledger, counters, and leases of processes.
 KEPT = {"ledger", "closed", "stats", "holders", "problems", "over", "ringing"}
+PREFIX = "streamend:{streamend}:"
 #: Seconds of quiet after everything was told, for a notice that should not come.
 QUIET = 0.5
 
 
-def settle(stage: Stage, repeats: int = 0, ledger_lost: bool = False) -> None:
+def settle(
+    stage: Stage,
+    repeats: int = 0,
+    ledger_lost: bool = False,
+    supervised: bool = False,
+    patience: float = PATIENCE,
+) -> None:
     """Have everybody leave, and check that the account is right.
 
     :param repeats: notices that may have come a second time: each worker that was killed in the
         middle of a send left one whose outcome nobody knew.
     :param ledger_lost: Redis was emptied, so its ledger begins in the middle.
+    :param supervised: RQ's own workers quit for what Redis did, and are started again.
+    :param patience: seconds within which all must be told.
     """
     stage.crowd.disperse()
-    left = stage.crowd.left
-    eventually(
-        lambda: left.keys() <= stage.mailbox.told(),
-        f"all {len(left)} hosts are told; not: {sorted(left.keys() - stage.mailbox.told())[:9]}",
-        PATIENCE,
-    )
-    eventually(lambda: not left_over(stage.redis), "Redis keeps only the ledger", PATIENCE)
+
+    def untold() -> set[str]:
+        stage.supervise()
+        return stage.crowd.left.keys() - stage.mailbox.told()
+
+    vanishes(untold, "hosts who are not told yet", patience)
+    vanishes(lambda: left_over(stage), "what Redis keeps beside the ledger", PATIENCE)
     threading.Event().wait(QUIET)
-    assert not left_over(stage.redis)
+    assert not left_over(stage)
     check_mails(stage, repeats, check_ledger(stage, ledger_lost))
     assert stage.command("status") == []
+    assert supervised or not stage.ended, "no worker ended by itself"
+
+
+def nobody_else(stage: Stage, left: Iterable[Viewer]) -> None:
+    """Check that those whose viewers have left are told, and for a while nobody else is."""
+    ended = {viewer.event_id for viewer in left}
+
+    def untold() -> set[str]:
+        stage.supervise()
+        return ended - stage.mailbox.told()
+
+    vanishes(untold, "hosts who are not told yet", PATIENCE)
+    # A lease that lapsed falsely would be an end after a lease and a grace period.
+    threading.Event().wait(LEASE + stage.delay)
+    assert stage.mailbox.told() == ended
+
+
+def vanishes(rest: Callable[[], Collection[str]], what: str, patience: float) -> None:
+    """Wait until nothing is left of something; say what is where it stays."""
+    try:
+        eventually(lambda: not rest(), what, patience)
+    except pytest.fail.Exception:
+        pytest.fail(f"after {patience:g} s, {what}: {len(rest())}, as {sorted(rest())[:9]}")
 
 
 def check_ledger(stage: Stage, lost: bool) -> dict[str, float]:
@@ -62,7 +99,9 @@ def check_mails(stage: Stage, repeats: int, due: dict[str, float]) -> None:
         assert len({mail.message_id for mail in mails}) == 1, f"{event_id}: one session {mails}"
         again += sum(mail.answered for mail in mails) - 1
         first = min(mail.at for mail in mails)
-        assert first >= left + stage.delay, f"{event_id} was told {left + stage.delay - first} early"
+        assert first >= left + stage.delay, (
+            f"{event_id} was told {left + stage.delay - first} early"
+        )
         assert first >= due.get(event_id, 0.0), f"{event_id} was told before it was due"
     assert again <= repeats, f"{again} were told again: {_repeated(arrivals)}"
 
@@ -71,22 +110,18 @@ def _repeated(arrivals: dict[str, list[Arrival]]) -> list[list[Arrival]]:
     return [mails for mails in arrivals.values() if sum(mail.answered for mail in mails) > 1][:3]
 
 
-def left_over(redis: Redis, namespace: str = "streamend") -> set[str]:
+def left_over(stage: Stage) -> set[str]:
     """Return what Redis keeps and should not: of events, their viewers, ends and alarms."""
-    prefix = f"{namespace}:{{{namespace}}}:"
-    found = {key.decode() for key in redis.keys(f"{prefix}*")}
-    held = {key for key in found if key.startswith(f"{prefix}held:")}
-    kept = {prefix + name for name in KEPT} | {key for key in held if not _events(redis, key)}
-    # A job whose worker was killed at it is RQ's to clean up.
-    at_work = {
-        member.decode().partition(":")[0]
-        for key in redis.keys("rq:wip:*")
-        for member in redis.zrange(key, 0, -1)  # type: ignore[union-attr]
-    }
-    jobs = {key.decode() for key in redis.keys(f"rq:job:{namespace}-*")}
-    return (found - kept) | {job for job in jobs if job.removeprefix("rq:job:") not in at_work}
+    redis = stage.redis
+    found = set(map(text, redis.keys(f"{PREFIX}*")))
+    held = {key for key in found if key.startswith(f"{PREFIX}held:")}
+    kept = {PREFIX + name for name in KEPT} | {key for key in held if not _events(redis, key)}
+    jobs = set(map(text, redis.keys("rq:job:*")))
+    # A worker that died leaves the job it was at, as one that failed, which RQ keeps for a while.
+    died = stage.killed + len(stage.ended)
+    return (found - kept) | (jobs if len(jobs) > died else set())
 
 
-def _events(redis: Redis, held: str) -> list[bytes]:
+def _events(redis: Redis, held: str) -> list[str]:
     """Return the events a holder holds; the rest of its hash is its own."""
-    return [field for field in redis.hkeys(held) if not field.startswith(b"#")]  # type: ignore[union-attr]
+    return [field for field in map(text, redis.hkeys(held)) if not field.startswith("#")]

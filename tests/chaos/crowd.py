@@ -194,8 +194,17 @@ class Crowd:
     def come_back(self, viewers: Iterable[Viewer]) -> None:
         """Have viewers come, and wait until they are inside."""
         coming = list(viewers)
-        self._do(lambda: [self.spawn(viewer.come()) for viewer in coming])
+        self._do(lambda: self._all_come(coming))
         self.await_inside(coming)
+
+    def _all_come(self, viewers: Iterable[Viewer]) -> None:
+        for viewer in viewers:
+            self.spawn(viewer.come())
+
+    @staticmethod
+    def _all_leave(viewers: Iterable[Viewer]) -> None:
+        for viewer in viewers:
+            viewer.leave()
 
     def await_inside(self, viewers: Sequence[Viewer]) -> None:
         """Wait until viewers are inside, as those are who came back."""
@@ -216,7 +225,7 @@ class Crowd:
     def leave(self, viewers: Iterable[Viewer]) -> None:
         """Have viewers leave, and wait until their connections are closed."""
         leaving = list(viewers)
-        self._do(lambda: [viewer.leave() for viewer in leaving])
+        self._do(lambda: self._all_leave(leaving))
         self.await_lost(leaving)
 
     def disperse(self) -> None:
@@ -226,7 +235,7 @@ class Crowd:
 
     def stop(self) -> None:
         """End the thread; whoever is inside is cut off."""
-        self._do(lambda: [viewer.leave() for viewer in self.viewers])
+        self._do(lambda: self._all_leave(self.viewers))
         self._do(lambda: [task.cancel() for task in self._tasks])
         self._do(lambda: None)
         self._loop.call_soon_threadsafe(self._loop.stop)

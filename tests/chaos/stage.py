@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from redis import Redis
+from rq import Worker
 
 from ..apps.store import pooled
 from ..ground import WORKERS
@@ -34,6 +35,8 @@ class Stage:
     """Real parts of one test's own, all of which it may kill.
 
     :param config: settings of the application, beside those every chaos test has.
+    :ivar ended: workers that ended by themselves and were replaced.
+    :ivar killed: how many workers were killed.
     """
 
     def __init__(
@@ -53,7 +56,9 @@ class Stage:
         self.crowd = Crowd()
         self.sites: list[Site] = []
         self.workers: list[Process] = []
-        self._replaced: dict[int, tuple[str, dict[str, str]]] = {}
+        self.ended: list[Process] = []
+        self.killed = 0
+        self._kinds: dict[int, tuple[str, dict[str, str]]] = {}
         self.delay = float(config.get("STREAMEND_DELAY", DELAY))
         self.config = {
             "STREAMEND_REDIS_URL": self.redis_server.url,
@@ -104,32 +109,32 @@ class Stage:
         names = {**self.env, **(env or {})}
         worker = Process([sys.executable, "-m", *words], log, names)
         self.workers.append(worker)
-        self._replaced[id(worker)] = kind, env or {}
+        self._kinds[id(worker)] = kind, env or {}
         eventually(
-            lambda: str(worker.popen.pid) in self._worker_pids(),
+            lambda: worker.popen.pid in {one.pid for one in Worker.all(self.redis)},
             f"the worker is registered: {worker.output()}",
         )
         return worker
 
-    def _worker_pids(self) -> set[str]:
-        keys = self.redis.keys("rq:worker:*")
-        return {(self.redis.hget(key, "pid") or b"").decode() for key in keys}  # type: ignore[union-attr]
+    def busy(self) -> list[Process]:
+        """Return the workers that are at a job."""
+        at_work = {one.pid for one in Worker.all(self.redis) if one.get_current_job_id()}
+        return [worker for worker in self.workers if worker.popen.pid in at_work]
 
-    def supervise(self) -> list[str]:
-        """Start workers again that have ended by themselves, as a supervisor does.
-
-        :returns: what those that ended printed last.
-        """
-        ended = [worker for worker in self.workers if worker.popen.poll() is not None]
-        for worker in ended:
+    def supervise(self) -> None:
+        """Start workers again that have ended by themselves, as a supervisor does."""
+        for worker in [one for one in self.workers if one.popen.poll() is not None]:
             self.workers.remove(worker)
-            self.worker(*self._replaced[id(worker)])
-        return [worker.output()[-2000:] for worker in ended]
+            self.ended.append(worker)
+            self.worker(*self._kinds[id(worker)])
 
     def kill(self, *processes: Process) -> None:
         """End processes and all they started at one instant, as a crash of their machine does."""
         self.crowd.expect_losses()
         for process in processes:
+            if process in self.workers:
+                self.workers.remove(process)
+                self.killed += 1
             for pid in _family(process.popen.pid):
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
@@ -151,7 +156,9 @@ class Stage:
     def heard(self, site: Site, pending: int) -> None:
         """Wait until this many events are in their grace period."""
         eventually(
-            lambda: self.health(site)["pending"] == pending, f"{pending} events are ending", PATIENCE
+            lambda: self.health(site)["pending"] == pending,
+            f"{pending} events are ending",
+            PATIENCE,
         )
 
     def command(self, *args: str) -> Any:
@@ -171,7 +178,7 @@ class Stage:
     def stop(self) -> None:
         """End what was started."""
         self.crowd.stop()
-        self.kill(*(site.process for site in self.sites), *self.workers, self.mailbox.process)
+        self.kill(*(site.process for site in self.sites), *list(self.workers), self.mailbox.process)
         self.redis.close()
         self.redis_server.stop()
 
