@@ -17,8 +17,8 @@ from .mailbox import Arrival
 from .size import PATIENCE
 from .stage import LEASE, Stage
 
-#: What Redis may hold of a namespace with no event: the ledger, counters, and leases of processes.
-KEPT = {"ledger", "closed", "stats", "holders", "problems", "over", "ringing"}
+#: What Redis has of events that are live, ending or owed, and nothing of any other.
+OF_EVENTS = ("sessions", "clients", "due", "open", "owed", "expiry", "guests:", "stragglers:")
 PREFIX = "streamend:{streamend}:"
 #: Seconds of quiet after everything was told, for a notice that should not come.
 QUIET = 0.5
@@ -114,12 +114,12 @@ def left_over(stage: Stage) -> set[str]:
     """Return what Redis keeps and should not: of events, their viewers, ends and alarms."""
     redis = stage.redis
     found = set(map(text, redis.keys(f"{PREFIX}*")))
-    held = {key for key in found if key.startswith(f"{PREFIX}held:")}
-    kept = {PREFIX + name for name in KEPT} | {key for key in held if not _events(redis, key)}
+    left = {key for key in found if key.removeprefix(PREFIX).startswith(OF_EVENTS)}
+    left |= {key for key in found if key.startswith(f"{PREFIX}held:") and _events(redis, key)}
     jobs = set(map(text, redis.keys("rq:job:*")))
     # A worker that died leaves the job it was at, as one that failed, which RQ keeps for a while.
     died = stage.killed + len(stage.ended)
-    return (found - kept) | (jobs if len(jobs) > died else set())
+    return left | (jobs if len(jobs) > died else set())
 
 
 def _events(redis: Redis, held: str) -> list[str]:
