@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from math import ceil
 
 #: Events in flight in each test: 100, or what ``CHAOS_EVENTS`` says where that is more.
 EVENTS = max(100, int(os.environ.get("CHAOS_EVENTS", "100")))
@@ -12,4 +13,4 @@ PATIENCE = 60.0 + EVENTS / 10
 
 def some(prefix: str, share: float = 1.0) -> list[str]:
     """Return the ids of a share of this run's events."""
-    return [f"{prefix}-{number}" for number in range(round(EVENTS * share))]
+    return [f"{prefix}-{number}" for number in range(ceil(EVENTS * share))]

@@ -135,10 +135,12 @@ class Stage:
             if process in self.workers:
                 self.workers.remove(process)
                 self.killed += 1
-            for pid in _family(process.popen.pid):
-                with suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-            process.popen.wait(AT_ONCE)
+            # Who has ended has no number any more: it may be another's by now.
+            if process.popen.poll() is None:
+                for pid in _family(process.popen.pid):
+                    with suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
+                process.popen.wait(AT_ONCE)
 
     def health(self, site: Site) -> dict[str, Any]:
         """Return what a site's health page says."""

@@ -10,7 +10,7 @@ from ..servers import eventually
 from .account import settle
 from .conftest import MakeStage
 from .mail_server import Order
-from .size import EVENTS, PATIENCE, some
+from .size import PATIENCE, some
 from .stage import GEVENT, Stage
 
 #: Times the server dies of a message before it is well.
@@ -31,7 +31,7 @@ def ends_meet(stage: Stage, worker: str, fault: Callable[[], None]) -> None:
     (site,) = stage.start(GEVENT, workers=[worker])
     during = stage.crowd.watch(some("during", 0.9), site)
     stage.crowd.watch(some("after", 0.1), site)
-    stage.counted(site, EVENTS)
+    stage.counted(site, len(stage.crowd.viewers))
     stage.crowd.leave(during)
     fault()
 
@@ -99,4 +99,4 @@ def test_a_mail_server_dies_of_a_message(make_stage: MakeStage, order: Order, wo
     mails = [mail for arrivals in stage.mailbox.arrivals().values() for mail in arrivals]
     unanswered = [mail for mail in mails if not mail.answered]
     assert len(unanswered) == (DEATHS if order is Order.DIE_BEFORE else 0)
-    assert len(mails) == EVENTS + len(unanswered)
+    assert len(mails) == len(stage.crowd.left) + len(unanswered)
