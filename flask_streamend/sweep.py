@@ -106,7 +106,9 @@ class Sweep:
         if away or emptied:
             presence.come_back(self._put_back, self.holding)
         if emptied:
-            log.warning("The store is another one, or was emptied; what this process knew was put back")
+            log.warning(
+                "The store is another one, or was emptied; what this process knew was put back"
+            )
             self._endings.arm_anew(answer.now)
         presence.epoch = answer.epoch
         self._contact.back()
