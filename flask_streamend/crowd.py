@@ -148,7 +148,7 @@ class Crowd:
                 self._viewers.pop(event_id, None)
                 self._let_go.update(viewers)
                 self._total -= len(viewers)
-                known.most = 0
+                del self._known[event_id]
             else:
                 self._note(event_id, urgent=True)
         if stopped:

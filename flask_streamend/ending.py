@@ -77,14 +77,18 @@ class Endings:
         """Set and remove alarms as a report's answer says."""
         alarms: dict[str, Alarm] = {}
         resumed: set[str] = set()
+        live: set[str] = set()
         for row in report.events:
+            if row.clients:
+                # Whoever resumed it: that end is owed no more.
+                live.add(row.session)
             if row.change is Change.ENDING and row.due is not None:
                 wait = max(0, row.due - report.now)
                 alarms[row.session] = Alarm(row.event_id, row.session, row.due, wait)
                 self.owed.note(row, report.now)
             elif row.change is Change.RESUMED:
                 resumed.add(row.session)
-        self.owed.forget(resumed - set(alarms))
+        self.owed.forget(live - set(alarms))
         for session in resumed - set(alarms):
             self._timer.cancel(session)
         for alarm in alarms.values():

@@ -23,7 +23,8 @@ class Known:
     """
 
     session: str = field(default_factory=lambda: secrets.token_hex(8))
-    began: float = field(default_factory=time.monotonic)
+    # Asked late, so that a simulation's clock is asked.
+    began: float = field(default_factory=lambda: time.monotonic())  # noqa: PLW0108
     peak: int = 0
     delay: int = -1
     elsewhere: int = 0

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from .store.base import Kept, Reported
@@ -17,7 +17,7 @@ KEEP = 10_000
 #: Ends whose fate is asked for at a time.
 AT_ONCE = 500
 #: Seconds between two questions about one end: doubling from the first to the last.
-FIRST_WAIT, LAST_WAIT = 1.0, 60.0
+FIRST_WAIT, LAST_WAIT = 1.0, 10.0
 
 
 @dataclass(slots=True)
@@ -34,8 +34,7 @@ class _End:
 class Owed:
     """Ends by session, on the monotonic clock."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
+    def __init__(self) -> None:
         self._ends: OrderedDict[str, _End] = OrderedDict()
 
     def note(self, row: Reported, now: int) -> None:
@@ -43,7 +42,7 @@ class Owed:
 
         :param now: the store's time.
         """
-        at = self._clock()
+        at = time.monotonic()
         due = at + ((row.due or now) - now) / 1000
         began = at - max(0, now - row.started) / 1000
         self._ends[row.session] = _End(
@@ -59,7 +58,7 @@ class Owed:
 
     def to_ask(self) -> list[tuple[str, str]]:
         """Return ends, as pairs of event and session, that may have been told meanwhile."""
-        now = self._clock()
+        now = time.monotonic()
         asked = [end for end in list(self._ends.values()) if end.ask_at <= now][:AT_ONCE]
         for end in asked:
             end.ask_at, end.wait = now + end.wait, min(LAST_WAIT, 2 * end.wait)
@@ -67,7 +66,7 @@ class Owed:
 
     def kept(self) -> list[Kept]:
         """Return every end, to be put back."""
-        now = self._clock()
+        now = time.monotonic()
         return [
             Kept(
                 end.event_id,

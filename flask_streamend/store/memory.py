@@ -106,7 +106,8 @@ class MemoryStore(MemoryPresence):
             self._stats["sessions_begun"] += 1
             return True
         if session.id == own.id:
-            if self._clients[event] or event in self._due:
+            # Two may have seen somebody leave: the last leave counts.
+            if self._clients[event] or self._due.get(event, 0) >= due:
                 return False
             self._due[event] = due
             return True

@@ -56,7 +56,8 @@ for _, kept in ipairs(cjson.decode(ARGV[3])) do
       redis.call('HINCRBY', KEYS[5], 'sessions_begun', 1)
       put = put + 1
     elseif session.id == id then
-      if there == 0 and not redis.call('ZSCORE', KEYS[4], event) then
+      -- Two may have seen somebody leave: the last leave counts.
+      if there == 0 and tonumber(redis.call('ZSCORE', KEYS[4], event) or '0') < due then
         redis.call('ZADD', KEYS[4], due, event)
         put = put + 1
       end

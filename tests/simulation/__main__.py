@@ -1,0 +1,68 @@
+"""``python -m tests.simulation --histories 100000``, or ``--seed N`` to replay one."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from collections import Counter
+from multiprocessing import Pool
+
+from .history import History
+
+#: Seeds handed to one process at a time.
+CHUNK = 50
+
+
+def run(seed: int) -> tuple[int, str | None, Counter[str], float]:
+    """Run a history; return its seed, how it failed, what was let pass, and its seconds."""
+    history = History(seed)
+    failure = history.run()
+    return seed, failure, history.world.promises.let_pass, history.world.scheduler.now
+
+
+def replay(seed: int) -> int:
+    """Run a history and print what happened."""
+    trace: list[str] = []
+    failure = History(seed, trace).run()
+    print("\n".join(trace))
+    print(f"seed {seed}: {failure or 'every promise was kept'}")
+    return 1 if failure else 0
+
+
+def many(first: int, histories: int, jobs: int) -> int:
+    """Run many histories over some cores, and print how it went."""
+    began, failed, seconds = time.monotonic(), 0, 0.0
+    let_pass: Counter[str] = Counter()
+    with Pool(jobs) as pool:
+        seeds = range(first, first + histories)
+        for seed, failure, passed, simulated in pool.imap(run, seeds, chunksize=CHUNK):
+            let_pass += passed
+            seconds += simulated
+            if failure:
+                failed += 1
+                print(f"seed {seed}: {failure[:600]}", flush=True)
+    took = time.monotonic() - began
+    print(
+        f"{histories} histories, {failed} failed; {histories / took:.0f} a second on {jobs} cores;"
+        f" {seconds / 3600:.0f} simulated hours in {took:.0f} s"
+    )
+    print("let pass by the honest limits:", dict(sorted(let_pass.items())))
+    return 1 if failed else 0
+
+
+def main() -> int:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
+    parser.add_argument("--seed", type=int, help="replay this one, with a trace")
+    parser.add_argument("--histories", type=int, default=2000)
+    parser.add_argument("--first", type=int, default=0, help="the first seed")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    given = parser.parse_args()
+    if given.seed is not None:
+        return replay(given.seed)
+    return many(given.first, given.histories, given.jobs)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,212 @@
+"""Promises 1 to 4, and what they don't cover, against what really happened.
+
+What is let pass is what docs/how-it-works.md names as an honest limit, as narrowly as the truth
+allows; each such rule says which limit it is.
+"""
+
+from __future__ import annotations
+
+import itertools
+from bisect import bisect_left
+from collections import Counter
+from math import inf
+from typing import TYPE_CHECKING
+
+from flask_streamend.notices.deliverer import RECORD
+
+from .mail import Sent
+from .truth import Viewer
+
+if TYPE_CHECKING:
+    from .world import World
+
+#: Float noise, and what is rounded to whole milliseconds.
+EPSILON = 0.0015
+
+
+class Promises:
+    """Checks of one history.
+
+    :ivar let_pass: how often each limit was met.
+    """
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.let_pass: Counter[str] = Counter()
+
+    def broken(self, promise: str, text: str) -> None:
+        """Note that a promise was broken; the history ends with this."""
+        self.world.fail(f"{promise}: {text}")
+
+    # At each notice.
+
+    def told(self, sent: Sent) -> None:
+        """Check a notice at the instant it is taken."""
+        decision = self.world.truth.decisions.get((sent.event, sent.session))
+        if sent.at < sent.due - EPSILON:
+            self.broken("never early", f"{sent} told before its due time")
+        self._once(sent)
+        if decision is not None and decision.stopped:
+            return  # the host ended it, viewers or not
+        for viewer in self.world.truth.viewers[sent.event]:
+            left = max(viewer.closed, viewer.opened)
+            if viewer.let_go:
+                continue  # of another session, which the host stopped
+            if viewer.opened <= sent.due and left > sent.due - self.world.delay + EPSILON:
+                self._there(sent, viewer, sent.at if decision is None else decision.at)
+
+    def _there(self, sent: Sent, viewer: Viewer, decided: float) -> None:
+        """Judge a viewer who was there within the grace period of an end that was told."""
+        why = self._unheard(sent, viewer, decided) or self._cut_off(sent, viewer, decided)
+        if why:
+            self.let_pass[why] += 1
+            return
+        promise = "never early" if viewer.closed < sent.due else "never false"
+        self.broken(promise, f"{sent} decided at {decided:.3f} though there was {viewer}")
+
+    def _unheard(self, sent: Sent, viewer: Viewer, decided: float) -> str:
+        """Return why the one who decided could not know of a viewer; empty: it had to."""
+        world, truth = self.world, self.world.truth
+        decision = truth.decisions.get((sent.event, sent.session))
+        if decision is not None and decision.life is None:
+            if viewer.process is decision.by:
+                return ""
+            beaten = truth.contacts[decision.by].beat_before(decided)
+            if viewer.first_heard >= beaten:
+                # Limit: who joins another process while the store is away for this one.
+                return "joined elsewhere"
+            if world.server.life and viewer.heard >= beaten:
+                return "joined elsewhere, store emptied"
+            return ""
+        if viewer.heard < decided:
+            return ""
+        if truth.contacts[viewer.process].spoke_of(viewer, decided):
+            return ""  # its process reached the store since, and said nothing
+        known = viewer.process.presence.holder in world.server.store._holders
+        for start, end in truth.silences:
+            if known and start < decided and end > viewer.opened and decided < end + world.lease:
+                return ""  # the store had to wait for this process
+        # Limits: on its way at that instant; who comes while the store is away.
+        return "on its way" if decided - viewer.opened < 5.0 else "joined while away"
+
+    def _cut_off(self, sent: Sent, viewer: Viewer, decided: float) -> str:
+        """Return whether a viewer's process was cut off for longer than lease and delay."""
+        world, truth = self.world, self.world.truth
+        decision = truth.decisions.get((sent.event, sent.session))
+        if decision is not None and decision.life is None:
+            return ""
+        began = sent.due - world.delay
+        renewed = truth.contacts[viewer.process].renewed
+        last = renewed[i - 1] if (i := bisect_left(renewed, began + EPSILON)) else -inf
+        waited = max((end for _, end in truth.silences if end <= began), default=-inf)
+        if began - max(last, waited) >= world.lease - EPSILON:
+            return "cut off"
+        return ""
+
+    def _once(self, sent: Sent) -> None:
+        truth, key = self.world.truth, (sent.event, sent.session)
+        for before in truth.sent[sent.event]:
+            if before.session != sent.session:
+                continue
+            if before.message_id != sent.message_id:
+                self.broken("never twice", f"{before} and {sent} under two Message-IDs")
+            why = self._unknown(before, sent, truth.recorded.get(key))
+            if not why:
+                self.broken("never twice", f"{before} and {sent}")
+            self.let_pass[why] += 1
+
+    def _unknown(self, before: Sent, sent: Sent, recorded: int | None) -> str:
+        """Return why it was not known that a notice had been told; empty: it was."""
+        world = self.world
+        if not before.known:
+            return "answer lost"
+        if recorded is not None:
+            # Limit: a store that loses writes it acknowledged.
+            return "record lost" if recorded != world.server.life else ""
+        if not before.by.alive:
+            return "teller died"
+        for one in (before, sent):
+            renewed = world.truth.contacts[one.by].renewed
+            if sent.at - max(renewed, default=-inf) >= world.lease + world.delay:
+                return "teller cut off"
+        return "not recorded" if sent.at - before.at > RECORD else ""
+
+    # At the end.
+
+    def at_rest(self) -> None:
+        """Check a system that had time to do all it owed."""
+        self._nothing_lost()
+        self._nothing_double()
+        self.balance()
+        self._nothing_left()
+
+    def _nothing_lost(self) -> None:
+        truth, world = self.world.truth, self.world
+        for event, viewers in truth.viewers.items():
+            left = max((v.closed for v in viewers if not v.let_go), default=-inf)
+            told = any(s.due >= left + world.delay - EPSILON for s in truth.sent[event])
+            if left > -inf and event not in truth.lost and not told:
+                self.broken("never lost", f"{event}, whose last viewer left at {left:.3f}")
+        for (event, session), decision in truth.decisions.items():
+            told = any(sent.session == session for sent in truth.sent[event])
+            there = decision.life == world.server.life
+            if not told and (there or (decision.life is None and decision.by.alive)):
+                self.broken("never lost", f"{event} {session}, decided at {decision.at:.3f}")
+
+    def _nothing_double(self) -> None:
+        delay = self.world.delay
+        for event, sent in self.world.truth.sent.items():
+            firsts: dict[str, Sent] = {}
+            for one in sent:
+                firsts.setdefault(one.session, one)
+            ordered = sorted(firsts.values(), key=lambda one: one.due)
+            for first, second in itertools.pairwise(ordered):
+                if not any(
+                    viewer.closed > first.due - (0 if first.stopped else delay) + EPSILON
+                    and viewer.opened <= second.due
+                    for viewer in self.world.truth.viewers[event]
+                ):
+                    self.broken("never twice", f"{first} and {second}: nobody came in between")
+
+    def balance(self) -> None:
+        """Check that the store's figures agree with each other."""
+        store = self.world.server.store
+        count = store._stats
+        there = len(store._sessions) + count["sessions_ended"] + count["sessions_purged"]
+        if count["sessions_begun"] != there:
+            self.broken("balance", f"{count['sessions_begun']} sessions begun, {there} there")
+        held: Counter[str] = Counter()
+        for holder in store._holders.values():
+            held.update(holder.held)
+        clients = {event: n for event, n in store._clients.items() if n}
+        if held != clients:
+            self.broken("balance", f"clients {clients}, held {dict(held)}")
+        empty = {event for event in store._sessions if not store._clients.get(event)}
+        if empty != set(store._due):
+            self.broken("balance", f"empty {empty}, due {set(store._due)}")
+        open_ = sum(entry.settled is None for entry in store._ledger.values())
+        settled = len(store._ledger) - open_
+        if count["deliveries_made"] != open_ + settled + count["deliveries_gone"]:
+            self.broken("balance", "deliveries made and there differ")
+
+    def _nothing_left(self) -> None:
+        world, store = self.world, self.world.server.store
+        left = {
+            "sessions": store._sessions,
+            "due": store._due,
+            "clients": store._clients,
+            "guests": store._guests,
+            "open": [id_ for id_, entry in store._ledger.items() if entry.settled is None],
+        }
+        for process in world.processes:
+            presence = process.presence
+            left |= {
+                f"{process.name} owes": process.endings.owed._ends,
+                f"{process.name} knows": presence._known,
+                f"{process.name} changed": presence._changed | presence._unheard,
+                f"{process.name} stands in": [1] if process.stand_in._store else [],
+                f"{process.name} guests": process.guests._kept,
+            }
+        for what, there in left.items():
+            if there:
+                self.broken("nothing kept", f"{what}: {there}")
