@@ -23,6 +23,8 @@ from .telemetry.tally import Tally
 
 #: Seconds between two beats at the most: stopped streams are let go of within this.
 BEAT = 2.0
+#: Seconds between two looks whether a store that was away is back.
+RETRY = 0.5
 #: Ends put back at a time.
 AT_ONCE = 500
 
@@ -60,19 +62,25 @@ class Sweep:
         self._lease = int(lease * 1000)
         self._every = min(BEAT, lease / 3)
         self._next = 0.0
+        self._began = 0.0
         self._since = 0
         self.holding = True
         self.clients_elsewhere = 0
 
     def tick(self) -> float:
         """Beat, if it is time; return the seconds until the next beat is."""
-        if time.monotonic() >= self._next:
-            self._next = time.monotonic() + self._every
+        now = time.monotonic()
+        if self._contact.away:
+            # Sooner than a beat: what one lost request had to say is then heard within the grace.
+            self._next = min(self._next, self._began + RETRY)
+        if now >= self._next:
+            self._began, self._next = now, now + self._every
             try:
                 self.beat()
             except StoreError as error:
                 self._contact.lost(error)
-        return max(0.0, self._next - time.monotonic())
+        wait = min(self._every, RETRY) if self._contact.away else self._every
+        return max(0.0, min(self._next, self._began + wait) - time.monotonic())
 
     def beat(self) -> None:
         """Extend the lease, and do what the answer asks for.

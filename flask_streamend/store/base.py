@@ -204,6 +204,8 @@ class Delivery:
     attempts: int
     clients: int = 0
     """Viewers who were still there at the end."""
+    again: bool = False
+    """Whether it was taken up before, so that an alarm was set for it."""
 
     def what(self) -> dict[str, object]:
         """Return what a signal about this end carries."""

@@ -108,7 +108,10 @@ class MemoryLedger:
                 entry.owner, entry.next_at = owner, now + lease
                 session = entry.session.id
                 taken.append(
-                    Delivery(id_, entry.event_id, session, entry.due, entry.attempts, entry.clients)
+                    Delivery(
+                        *(id_, entry.event_id, session, entry.due, entry.attempts),
+                        *(entry.clients, bool(entry.channel)),
+                    )
                 )
             return taken
 

@@ -104,6 +104,7 @@ def _delivery(id_: str, record: dict[str, Any]) -> Delivery:
         int(record["due"]),
         int(record["attempts"]),
         int(record.get("clients", 0)),
+        bool(record["channel"]),
     )
 
 
