@@ -197,7 +197,7 @@ class Deliverer:
         if late >= 0 and result.outcome in (Outcome.FAILED, Outcome.POSTPONED):
             at = delivery.due + late + retry
             self._alarms.arm([Alarm(delivery.event_id, delivery.session, at, retry)])
-        elif delivery.again:
+        elif delivery.again or delivery.attempts:
             self._alarms.disarm([delivery.session])
 
     def _record(self, delivery: Delivery, channel: Channel, result: _Result, retry: int) -> int:
