@@ -69,6 +69,8 @@ class TunedWorker(rq.Worker):
             # What is there was written by a heartbeat, which knows no more than its time.
             self.connection.delete(self.key)
             self.register_birth()  # type: ignore[no-untyped-call]
+            # A birth says nothing of it, and who has no state is taken for dead.
+            self.set_state(self.get_state())
 
     def handle_warm_shutdown_request(self) -> None:
         """Note that it was told to stop."""
