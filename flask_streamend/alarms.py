@@ -155,10 +155,19 @@ class RQAlarms:
         ids.discard(current.id if current else "")
         if not ids:
             return
+        waiting = list(ids)
+        registry = ScheduledJobRegistry(queue=self._queue)
         with self._redis.pipeline(transaction=True) as pipe:
-            registry = ScheduledJobRegistry(queue=self._queue)
-            for job_id in ids:
+            for job_id in waiting:
                 registry.remove(job_id, pipeline=pipe)
                 pipe.lrem(self._queue.key, 0, job_id)
-                pipe.delete(Job.key_for(job_id))
-            pipe.execute()
+            removed = pipe.execute()
+        # One that neither had is running in another worker, if anywhere: RQ would take its record's
+        # loss for a failure, and deletes it itself.
+        found = [
+            Job.key_for(job_id)
+            for job_id, *hits in zip(waiting, removed[::2], removed[1::2], strict=True)
+            if any(hits)
+        ]
+        if found:
+            self._redis.delete(*found)

@@ -6,6 +6,7 @@ import re
 import signal
 from collections.abc import Iterator
 from contextlib import nullcontext
+from threading import Thread
 
 import pytest
 from flask import Flask
@@ -18,7 +19,8 @@ from flask_streamend import jobs
 from flask_streamend.alarms import RING, RQAlarms
 from flask_streamend.ending import Alarm
 from flask_streamend.sealing import Sealer, keys_for
-from flask_streamend.store.base import Reported
+from flask_streamend.store.base import Look, Reported
+from flask_streamend.store.redis import RedisStore
 
 from .apps.local import NO_REDIS, make_app, state
 from .apps.store import Web, texts
@@ -263,6 +265,40 @@ def test_a_notice_whose_loader_failed_has_an_alarm_too(app: Flask, redis: Redis)
     assert counters["errors|event_loader"] == 1
     assert not [key for key in counters if key.startswith("notifications")]
     assert len(scheduled(redis)) == 1
+
+
+def test_a_running_alarm_is_left_to_its_worker(
+    app: Flask, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever takes the ends of an alarm that another worker is running takes nothing from it."""
+    ended = ring_now(app)
+    look = RedisStore.look
+
+    def take() -> None:
+        state(app).store.claim(10)
+        state(app).alarms.disarm([ended.session])
+
+    def look_too_late(store: RedisStore, due: int | None) -> Look:
+        # Between this alarm's start and its look, another worker claims; in a thread, so that RQ
+        # knows it as another.
+        other = Thread(target=take)
+        other.start()
+        other.join()
+        return look(store, due)
+
+    monkeypatch.setattr(RedisStore, "look", look_too_late)
+    work(redis, app)
+    assert failures(redis) == []
+    assert redis.keys("rq:job:*") == []
+
+
+def test_alarms_are_taken_back_where_they_wait(app: Flask, alarms: RQAlarms, redis: Redis) -> None:
+    """Of an alarm that is scheduled or queued, nothing is left once it is taken back."""
+    alarms.arm([Alarm("jam", "5e55", HOUR, HOUR), Alarm("jazz", "c0de", HOUR, HOUR)])
+    alarms.ring(Alarm("jam", "5e55", 0, 0))
+    alarms.disarm(["5e55", "c0de"])
+    assert redis.keys("rq:job:*") == []
+    assert redis.keys("rq:queue:*") == redis.keys("rq:scheduled:*") == []
 
 
 def test_an_alarm_that_cannot_be_set_is_counted() -> None:

@@ -60,14 +60,7 @@ def bursts(
         one.result()
 
 
-#: Every host is told, and once; what a killed ``rq worker`` leaves of its alarms in RQ is open.
-_LEFT_OVER = pytest.mark.xfail(reason="alarms of a killed rq worker may be left in RQ: open")
-
-
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param(n, marks=_LEFT_OVER if n.startswith("plain") else ()) for n in BURSTS],
-)
+@pytest.mark.parametrize("name", BURSTS)
 def test_a_worker_is_killed_in_the_middle_of_a_burst(bursts: dict[str, Stage], name: str) -> None:
     """Kill -9 of the worker that is telling a hundred hosts: another, or a new one, tells the rest.
 
