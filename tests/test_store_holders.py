@@ -97,6 +97,22 @@ def test_one_of_many_is_asked_to_ring_for_what_nobody_heard(any_store: Store) ->
     assert rings == 1
 
 
+def test_one_of_many_sets_the_watching_alarm_and_all_remove_it(any_store: Store) -> None:
+    """The first to beat while something is on is asked to set it; then nobody, till all is over.
+
+    Then everybody is asked to remove it: an answer may be lost.
+    """
+    web = Web(any_store, "a")
+    web.send({"jam": 1})
+    beats = [any_store.heartbeat(holder, LEASE, 0).watch for holder in ("a", "", "a")]
+    assert beats == [True, None, None]
+    any_store.finish("jam", Change.PURGED)
+    beats = [any_store.heartbeat(holder, LEASE, 0).watch for holder in ("a", "")]
+    assert beats == [False, False]
+    web.send({"jam": 1})
+    assert any_store.heartbeat("a", LEASE, 0).watch
+
+
 def test_a_dead_holder_s_viewers_are_removed(any_store: Store) -> None:
     """Reaping removes what a lapsed holder held, and the last viewer's grace begins."""
     Web(any_store, "a", LONG).send({"jam": 2, "gig": 1})

@@ -17,7 +17,7 @@ from flask_streamend.store.redis import RedisStore
 from flask_streamend.store.totals import Busy
 
 from .apps.local import NO_REDIS
-from .apps.store import Web, clock, end, pooled
+from .apps.store import LEASE, Web, clock, end, pooled
 from .servers import eventually
 
 
@@ -312,3 +312,13 @@ def test_a_ledger_that_was_evicted_stops_nobody(store: RedisStore, redis: Redis)
     assert store.take("worker", 1000, 10) == []
     end(store, "later")
     assert [delivery.event_id for delivery in store.take("worker", 1000, 10)] == ["later"]
+
+
+def test_the_watching_alarm_is_removed_however_long_ago_it_was_set(store: RedisStore) -> None:
+    """Where it would be set anew just now, and all is over, it is removed all the same."""
+    store.redis.hset(store.keys.pulse, "watch", 1)
+    assert store.heartbeat("", LEASE, 0).watch is False
+    assert store.heartbeat("", 0, 0).watch is False
+    store.redis.hset(store.keys.pulse, "watch", -1)
+    assert store.heartbeat("", LEASE, 0).watch is None
+    assert not store.redis.hexists(store.keys.pulse, "watch")

@@ -50,7 +50,6 @@ class Keys:
         self.over = self.key("over")
         self.pulse = self.key("pulse")
         self.shared = self.key("shared")
-        self.watch = self.key("watch")
         self.failing = self.key("failing")
         self.ringing = self.key("ringing")
         self.ledger = self.key("ledger")

@@ -155,12 +155,6 @@ class MemoryPresence(MemoryLedger):
             ring = unheard and self._ringing <= now
             if ring:
                 self._ringing = now + RINGING_MS
-            owes = bool(self._sessions or self._instants())
-            watch = None
-            if owes and (self._watched <= now or quiet > QUIET_MS):
-                watch, self._watched = True, now + 2 * lease + QUIET_MS
-            elif not owes and self._watched > now:
-                watch, self._watched = False, 0
             self._shared = {e: at for e, at in self._shared.items() if at > now - OVER_MS}
             shared = tuple(e for e, at in self._shared.items() if at >= since)
             holders = [(name, h) for name, h in self._holders.items() if not gap]
@@ -174,8 +168,19 @@ class MemoryPresence(MemoryLedger):
                 shared=shared if len(shared) < SHARED_MAX else None,
                 expired=tuple(e for e, g in self._guests.items() if min(g.values()) <= now)[:100],
                 ring=ring,
-                watch=watch,
+                watch=self._watch(now, lease, quiet),
             )
+
+    def _watch(self, now: int, lease: int, quiet: int) -> bool | None:
+        """Return whether the watching alarm is to be set, or removed, by who beats; else None."""
+        if self._sessions or self._instants():
+            if self._watched > now and quiet <= QUIET_MS:
+                return None
+            self._watched = now + 2 * lease + QUIET_MS
+            return True
+        if self._watched > 0:
+            self._watched = -now - lease
+        return False if -self._watched > now else None
 
     def _unheard(self, late: int, gap: int) -> bool:
         """Return whether something that may be taken up has been ready since an instant."""

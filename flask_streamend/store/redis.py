@@ -78,7 +78,7 @@ class RedisStore(RedisLedger):
         k = self.keys
         known, now, epoch, clients, lapsed, over, shared, expired, ring, watch = self._run(
             "heartbeat",
-            [*self._presence, k.open, k.expiry, k.ringing, k.watch],
+            [*self._presence, k.open, k.expiry, k.ringing],
             *(holder, lease, since, knew, quiet, UNHEARD_MS, RINGING_MS),
         )
         ended = (text(member).split(" ") for member in over)

@@ -137,7 +137,7 @@ class Stage:
                 self.killed += 1
             # Who has ended has no number any more: it may be another's by now.
             if process.popen.poll() is None:
-                for pid in _family(process.popen.pid):
+                for pid in family(process.popen.pid):
                     with suppress(ProcessLookupError):
                         os.kill(pid, signal.SIGKILL)
                 process.popen.wait(AT_ONCE)
@@ -185,7 +185,7 @@ class Stage:
         self.redis_server.stop()
 
 
-def _family(pid: int) -> list[int]:
+def family(pid: int) -> list[int]:
     """Return a process and its descendants: RQ's work horses are in groups of their own."""
     parents: dict[int, list[int]] = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):

@@ -1,7 +1,7 @@
 -- Extend a process's lease and tell it what it should know or do.
 --
 -- KEYS  1 holders  2 clients  3 sessions  4 due  5 stats  6 over  7 ledger  8 pulse  9 shared
---       10 open  11 expiry  12 ringing  13 watch
+--       10 open  11 expiry  12 ringing
 -- ARGV  1 holder, or "" of who holds nothing   2 lease in ms
 --       3 the time of the last heartbeat: what was stopped, purged or shared since is told
 --       4 the epoch it knew, or ""   5 ms within which it beats again
@@ -24,13 +24,20 @@ local ring, watch, late = 0, 0, now - tonumber(ARGV[6])
 local unheard = state.hold > 0 and 0 or redis.call('ZCOUNT', KEYS[10], '-inf', late)
 if not waits then unheard = unheard + redis.call('ZCOUNT', KEYS[4], '-inf', late) end
 if unheard > 0 and redis.call('SET', KEYS[12], '1', 'NX', 'PX', ARGV[7]) then ring = 1 end
+-- Since when the watching alarm may be gone; less than 0: until when it is to be removed, by all who
+-- beat, as an answer may be lost and a late setter come after.
+local at = tonumber(redis.call('HGET', KEYS[8], 'watch') or '0')
 if redis.call('EXISTS', KEYS[3], KEYS[10]) > 0 then
-  -- The watching alarm itself beats seldom, and says with each beat that it is there.
-  local asked = tonumber(ARGV[5]) > 5000
-  if asked then redis.call('DEL', KEYS[13]) end
-  if redis.call('SET', KEYS[13], '1', 'NX', 'PX', 2 * lease + 5000) then watch = 1 end
-elseif redis.call('DEL', KEYS[13]) == 1 then
+  -- The alarm itself beats seldom, and says with each beat that it is there.
+  if at <= now or tonumber(ARGV[5]) > 5000 then
+    redis.call('HSET', KEYS[8], 'watch', now + 2 * lease + 5000)
+    watch = 1
+  end
+elseif at > 0 then
+  redis.call('HSET', KEYS[8], 'watch', -now - lease)
   watch = -1
+elseif at < 0 then
+  if -at > now then watch = -1 else redis.call('HDEL', KEYS[8], 'watch') end
 end
 redis.call('ZREMRANGEBYSCORE', KEYS[9], '-inf', now - 3600000)
 return {
