@@ -1,0 +1,1 @@
+"""Dashboards and what goes with them, as their readers will read them."""
