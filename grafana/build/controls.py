@@ -48,7 +48,6 @@ def values_of(
         label=title,
         datasource=PROMETHEUS,
         query={"query": query, "refId": f"variable-{name or label}"},
-        definition=query,
         refresh=dashboard.VariableRefresh.ON_TIME_RANGE_CHANGED,
         sort=dashboard.VariableSort.NATURAL_ASC,
         multi=many,

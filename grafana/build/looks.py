@@ -124,7 +124,7 @@ def lanes() -> Look:
             mode=common.TooltipDisplayMode.SINGLE, sort=common.SortOrder.NONE
         ),
     )
-    return Look("state-timeline", options, statetimeline.FieldConfig(span_nulls=False))
+    return Look("state-timeline", options, statetimeline.FieldConfig())
 
 
 def levels() -> Look:

@@ -95,7 +95,7 @@ def queries(dashboard: Json) -> list[Expression]:
 def expressions(dashboard: Json) -> list[Expression]:
     """Return the PromQL of every panel, mark and variable."""
     marks = dashboard["annotations"]["list"]
-    asked = [v["definition"] for v in dashboard["templating"]["list"] if "definition" in v]
+    asked = [v["query"]["query"] for v in dashboard["templating"]["list"] if v["type"] == "query"]
     chosen = [re.fullmatch(r"label_values\((.+), \w+\)", one) for one in asked]
     return [
         *queries(dashboard),
