@@ -68,7 +68,7 @@ DELIVERY = Row(
             title="Objective, 30 days",
             question="Is the objective kept?",
             meaning="The share told within 5 s in 30 days; the objective is 0.99. Prometheus has"
-            " to keep that long: `--storage.tsdb.retention.time=30d`.",
+            " to keep that long: `--storage.tsdb.retention.time=35d`.",
             look=figure(),
             size=(4, 4),
             queries=(Query(in_time("30d"), form="now"),),

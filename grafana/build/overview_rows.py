@@ -41,8 +41,8 @@ EVENTS = Row(
         Panel(
             title="Came back in time",
             question="How many grace periods did a viewer cancel?",
-            meaning="Many: viewers' connections are unstable, or the delay is shorter than a"
-            " reload takes. Then a longer STREAMEND_DELAY spares hosts false hopes and costs time.",
+            meaning="Viewers who came back within the delay. Many: connections that don't hold."
+            " Hosts are told while viewers are only reconnecting: raise STREAMEND_DELAY.",
             look=figure(),
             size=(4, 8),
             queries=(
