@@ -66,10 +66,10 @@ class Pair:
 
 
 PAIRS = (
-    Pair("LatencyBurn", HOUR, 300, 0.144, 5 * HOUR, 60),
+    Pair("LatencyBurn", HOUR, 300, 0.144, HOUR, 60),
     Pair("LatencyBurn", 6 * HOUR, 1800, 0.06, 0, 300),
-    Pair("LatencyBurnSlow", DAY, 2 * HOUR, 0.03, 2 * DAY, 900),
-    Pair("LatencyBurnSlow", 3 * DAY, 6 * HOUR, 0.01, 0, 900),
+    Pair("LatencyBurnSlow", DAY, 2 * HOUR, 0.03, 6 * HOUR, 1800),
+    Pair("LatencyBurnSlow", 3 * DAY, 6 * HOUR, 0.01, 0, 3600),
 )
 OVER, UNDER = 1.15, 0.85
 #: Just over the floor, and just under it.

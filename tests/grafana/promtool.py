@@ -1,11 +1,11 @@
-"""Unit tests of rules as ``promtool test rules`` runs them, each group made from a :class:`Case`."""
+"""Unit tests of rules as ``promtool test rules`` runs them, each made from a :class:`Case`."""
 
 from __future__ import annotations
 
 import shutil
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,7 @@ class Case:
     :param series: values by series.
     :param checks: by second: what fires.
     :param every: seconds between samples, and between evaluations.
+    :param expressions: each with a second, and its value then by its labels.
     """
 
     alert: str
@@ -52,7 +53,7 @@ class Case:
     series: Mapping[str, str]
     checks: Mapping[int, Sequence[Fires]]
     every: int = 15
-    expressions: Sequence[tuple[str, int, Mapping[str, float]]] = field(default=())
+    expressions: Sequence[tuple[str, int, Mapping[str, float]]] = ()
 
     def group(self) -> dict[str, Any]:
         """Return the group as promtool reads it."""
@@ -117,6 +118,21 @@ def up(until: int, every: int = 15) -> dict[str, str]:
     return both("streamend_store_up", steps(until, {0: 1}, every))
 
 
+def gauge(
+    name: str, changes: Mapping[int, float], until: int = 900, every: int = 15, **labels: str
+) -> dict[str, str]:
+    """Return a gauge, alike on both processes."""
+    return both(f"streamend_{name}", steps(until, changes, every), **labels)
+
+
+def counter(
+    name: str, changes: Mapping[int, float], until: int = 900, every: int = 15, **labels: str
+) -> dict[str, str]:
+    """Return a counter, alike on both processes, which reach the store."""
+    values = steps(until, changes, every)
+    return {**up(until, every), **both(f"streamend_{name}_total", values, **labels)}
+
+
 def write(file: Path, cases: Iterable[Case], rules: Iterable[Path]) -> None:
     """Write cases as one of promtool's test files; all have the same interval.
 
@@ -127,10 +143,10 @@ def write(file: Path, cases: Iterable[Case], rules: Iterable[Path]) -> None:
     data = {
         "rule_files": [str(one) for one in rules],
         "evaluation_interval": f"{every}s",
-        "group_eval_order": GROUPS,
+        "group_eval_order": list(GROUPS),
         "tests": [case.group() for case in found],
     }
-    file.write_text(yaml.dump({**data, "group_eval_order": list(GROUPS)}), encoding="utf-8")
+    file.write_text(yaml.dump(data), encoding="utf-8")
 
 
 def run(*args: str) -> subprocess.CompletedProcess[str]:

@@ -9,11 +9,11 @@ import pytest
 from grafana.build import alerts, rules
 from grafana.build.alerts import ALERTS
 
-from . import cases_burn, cases_causes, cases_symptoms
-from .promtool import tried
+from . import cases_quiet
+from .cases import CASES
+from .promtool import Case, tried
 
 GRAFANA = Path(rules.__file__).parents[1]
-CASES = (*cases_symptoms.CASES, *cases_causes.CASES, *cases_burn.CASES)
 RULES = (GRAFANA / rules.FILE, GRAFANA / alerts.FILE)
 
 
@@ -23,4 +23,18 @@ def test_an_alert_fires_when_it_must_and_not_beside_it(name: str, tmp_path: Path
     cases = [case for case in CASES if case.alert == name]
     assert cases
     if complaint := tried(tmp_path, cases, RULES):
+        pytest.fail(complaint)
+
+
+@pytest.mark.parametrize("case", cases_quiet.QUIET, ids=lambda case: case.says)
+def test_no_alert_fires(case: Case, tmp_path: Path) -> None:
+    """Of all alerts none fires where nothing, or little, is wrong."""
+    if complaint := tried(tmp_path, [case], RULES):
+        pytest.fail(complaint)
+
+
+@pytest.mark.parametrize("case", cases_quiet.RECORDS, ids=lambda case: case.says)
+def test_what_is_recorded_is_the_system_s_count(case: Case, tmp_path: Path) -> None:
+    """Restarts of all processes, and a Redis that came back empty, change no increase."""
+    if complaint := tried(tmp_path, [case], RULES):
         pytest.fail(complaint)
