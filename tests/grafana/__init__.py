@@ -1,1 +1,1 @@
-"""Dashboards and what goes with them, as their readers will read them."""
+"""Dashboards, rules and alerts: what they say is so, on real Prometheus and Alertmanager."""
