@@ -7,6 +7,9 @@
     dashboards    panels on a grid, and a dashboard as bytes
     overview      what is on, was every host told, if not why; overview_rows has what lies below
     event         one event's life
+    rules         recorded series
+    alert         what an alert is; symptoms and causes are those there are, alerts their file
+    dumping       rule files as bytes
 
-Needs Python 3.11 and the extra ``grafana``.
+Needs PyYAML, and for the dashboards Python 3.11 and the extra ``grafana``.
 """

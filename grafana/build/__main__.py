@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from . import event, overview
+from . import alerts, event, overview, rules
 
 HERE = Path(__file__).parents[1]
 DASHBOARDS = (overview.DASHBOARD, event.DASHBOARD)
@@ -17,6 +17,8 @@ def write(directory: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for dashboard in DASHBOARDS:
         (folder / f"{dashboard.uid}.json").write_text(dashboard.text(), encoding="utf-8")
+    rules.write(directory)
+    alerts.write(directory)
 
 
 if __name__ == "__main__":

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from .alert import Alert
-from .rules import NOTIFICATIONS, total
+from .expressions import NOTICES, increase, unaccounted
+from .rules import EVERY
 from .symptoms import FLOOR, burning
 
 
 def attempts(status: str) -> str:
     """Return: attempts of an hour that went so."""
-    return f'sum by (job, channel) (increase({total(NOTIFICATIONS)}{{status=~"{status}"}}[1h]))'
+    return increase("job, channel", NOTICES, "1h", f'status=~"{status}"', where=EVERY)
 
 
 CAUSES = (
@@ -54,9 +55,7 @@ max by (job) (streamend_deliveries{state="dead"}) > 0
         "",
         "warning",
         f"""
-sum by (job, reason) (increase({
-            total("streamend_skips_total")
-        }{{reason!="muted"}}[1h])) > 0.5
+{increase("job, reason", "streamend_skips_total", "1h", 'reason!="muted"', where=EVERY)} > 0.5
 """,
         "{{ $labels.job }}: hosts are skipped ({{ $labels.reason }})",
         '{{ $value | printf "%.0f" }} ends of the last hour were told to nobody:'
@@ -67,10 +66,9 @@ sum by (job, reason) (increase({
         "Unaccounted",
         "2m",
         "warning",
-        # abs: max would hide what is below 0.
-        """
-max by (job) (abs(streamend_sessions_unaccounted)) > 0
-or max by (job) (abs(streamend_deliveries_unaccounted)) > 0
+        f"""
+{unaccounted("sessions", where=EVERY)} > 0
+or {unaccounted("deliveries", where=EVERY)} > 0
 """,
         "{{ $labels.job }}: the ledger does not balance",
         "{{ $value }} sessions or deliveries are in no state. This is a defect of flask_streamend:"
@@ -106,7 +104,7 @@ min by (job, instance) (avg_over_time(streamend_store_up[5m])) < 0.5
         "5m",
         "warning",
         f"""
-sum by (job, stage) (increase({total("streamend_errors_total")}[15m])) > {FLOOR}
+{increase("job, stage", "streamend_errors_total", "15m", where=EVERY)} > {FLOOR}
 """,
         "{{ $labels.job }}: errors in the stage {{ $labels.stage }}",
         '{{ $value | printf "%.0f" }} errors in the stage {{ $labels.stage }} in 15 minutes.'
@@ -131,7 +129,7 @@ and {attempts("failed")} / {attempts("failed|sent")} > 0.2
         "",
         "warning",
         f"""
-sum by (job) (increase({total("streamend_refusals_total")}{{reason="limit"}}[10m])) > 9.5
+{increase("job", "streamend_refusals_total", "10m", 'reason="limit"', where=EVERY)} > 9.5
 """,
         "{{ $labels.job }}: viewers are refused",
         '{{ $value | printf "%.0f" }} viewers were refused in 10 minutes, because STREAMEND_MAX_'

@@ -13,24 +13,15 @@ from typing import Any
 
 from flask_streamend.telemetry import names
 
+from . import expressions
 from .dumping import write_groups
 
 FILE = "prometheus/rules.yml"
 
-#: Told within these seconds is in time; a bound of the latency histogram, as its label has it.
-IN_TIME = "5.0"
-#: The part of all notices that may be late.
-BUDGET = 0.01
 #: Windows of the burn rates.
 WINDOWS = ("5m", "30m", "1h", "2h", "6h", "1d", "3d")
-
-LATENCY = names.LATENCY_SECONDS.name
-NOTIFICATIONS = f"{names.NOTIFICATIONS.name}_total"
-
-
-def total(sample: str) -> str:
-    """Return the name of the recorded series of a counter's sample."""
-    return f"job:{sample}:max"
+#: Of every application.
+EVERY = ""
 
 
 def told(window: str) -> str:
@@ -53,7 +44,7 @@ def recorded() -> dict[str, list[str]]:
     found = {f"{counter.name}_total": counter.label_names for counter in names.COUNTERS}
     for histogram in names.HISTOGRAMS:
         found[f"{histogram.name}_bucket"] = [*histogram.label_names, "le"]
-    found[f"{LATENCY}_count"] = names.LATENCY_SECONDS.label_names
+    found[f"{expressions.LATENCY}_count"] = names.LATENCY_SECONDS.label_names
     return found
 
 
@@ -71,21 +62,18 @@ def groups() -> list[dict[str, Any]]:
 
 def _total(sample: str) -> dict[str, Any]:
     labels = ", ".join(["job", *recorded()[sample]])
+    reaching = f"{sample} and on (job, instance) streamend_store_up == 1"
     return {
-        "record": total(sample),
-        "expr": f"max by ({labels}) ({sample} and on (job, instance) streamend_store_up == 1)",
+        "record": expressions.recorded(sample, where=EVERY),
+        "expr": expressions.max_by(labels, reaching),
     }
 
 
 def _objective(window: str) -> list[dict[str, Any]]:
-    def increase(sample: str, selector: str = "") -> str:
-        return f"sum by (job) (increase({total(sample)}{selector}[{window}]))"
-
-    given_up = increase(NOTIFICATIONS, '{status="dead"}')
-    in_time = increase(f"{LATENCY}_bucket", f'{{le="{IN_TIME}"}}')
+    in_time = expressions.good(window, where=EVERY)
     return [
-        {"record": told(window), "expr": f"{increase(f'{LATENCY}_count')}\n+ {given_up}"},
-        {"record": late(window), "expr": f"{told(window)}\n- {in_time}"},
+        {"record": told(window), "expr": expressions.told(window, where=EVERY)},
+        {"record": late(window), "expr": f"{told(window)} - {in_time}"},
         {"record": ratio(window), "expr": f"{late(window)} / ({told(window)} > 0)"},
     ]
 

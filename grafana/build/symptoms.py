@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from .alert import Alert
-from .rules import BUDGET, NOTIFICATIONS, late, ratio, total
+from .expressions import BUDGET, NOTICES, OURS, increase, recorded
+from .rules import EVERY, late, ratio
 
 #: Late notices in the long window below which a ratio says nothing: half a one less than five,
 #: since increases are fractions.
@@ -12,7 +13,7 @@ FLOOR = 4.5
 
 def burning(long: str, short: str, factor: float) -> str:
     """Return: the budget burns this many times too fast, by a long window and still by a short."""
-    limit = f"{factor:g} * {BUDGET:g}"
+    limit = f"{factor:g} * {BUDGET}"
     return f"""(
   {ratio(long)} > {limit}
   and {ratio(short)} > {limit}
@@ -39,10 +40,8 @@ unless on (job) max by (job) (streamend_paused{reason="hold"}) == 1
         "critical",
         # Something still waits: else the failures are over, though nothing else was due since.
         f"""
-sum by (job, channel) (increase({
-            total("streamend_delivery_failures_total")
-        }{{reason=~"connect|timeout|auth"}}[10m])) > 2.5
-unless on (job, channel) increase({total(NOTIFICATIONS)}{{status="sent"}}[5m]) > 0
+{increase("job, channel", "streamend_delivery_failures_total", "10m", OURS, where=EVERY)} > 2.5
+unless on (job, channel) increase({recorded(NOTICES, 'status="sent"', where=EVERY)}[5m]) > 0
 and on (job) max by (job) (streamend_notifications_overdue{{state!="pending"}}) > 0
 """,
         "{{ $labels.job }}: no notice gets through by {{ $labels.channel }}",
