@@ -6,9 +6,11 @@ where one is out of date.
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +76,32 @@ def _labels(metric: Gauge) -> str:
     return "; ".join(shown) or "none"
 
 
-TABLES = {"settings": settings, "metrics": metrics}
+def _panels(uid: str) -> str:
+    """Return the table of a dashboard's panels, in the order of the page, under their headings."""
+    path = DOCS.parent / "grafana" / "dashboards" / f"{uid}.json"
+    dashboard = json.loads(path.read_text(encoding="utf-8"))
+    return markdown(
+        ("question", "panel", "what it shows; what a bad value means"),
+        (row for panel in dashboard["panels"] for row in _rows(panel)),
+    )
+
+
+def _rows(panel: dict[str, Any]) -> Iterator[Sequence[str]]:
+    if panel["type"] == "row":
+        yield f"**{panel['title']}**", "", ""
+    else:
+        question, meaning = panel["description"].split("\n\n")
+        yield question, panel["title"], meaning
+    for inner in panel.get("panels", ()):
+        yield from _rows(inner)
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "settings": settings,
+    "metrics": metrics,
+    "overview": partial(_panels, "streamend-overview"),
+    "event": partial(_panels, "streamend-event"),
+}
 
 
 def fresh(text: str) -> str:

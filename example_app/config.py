@@ -29,6 +29,8 @@ def from_environment(environ: Mapping[str, str], instance: Path) -> dict[str, ob
         "DATABASE": environ.get("DATABASE", str(instance / "porchlight.sqlite3")),
         "MAILBOX_DIR": environ.get("MAILBOX_DIR", str(instance / "mailbox")),
     }
-    if "STREAMEND_REDIS_URL" in environ:  # memory:// runs the site in one process, without Redis
-        config["STREAMEND_REDIS_URL"] = environ["STREAMEND_REDIS_URL"]
+    # memory:// runs the site in one process, without Redis; a token opens the API to who has it.
+    for key in ("STREAMEND_REDIS_URL", "STREAMEND_API_TOKEN"):
+        if key in environ:
+            config[key] = environ[key]
     return config

@@ -12,6 +12,7 @@ import click
 from flask import current_app
 from flask.cli import AppGroup
 
+from .commands.grafana import grafana
 from .errors import EventIdError, StoreError
 from .event import EventStatus, check_event_id
 from .state import AppState, state_of
@@ -19,6 +20,8 @@ from .store.base import DeadAct, Record
 from .store.bounds import KEEP_COUNT
 
 streamend = AppGroup("streamend", help="Viewers, ends and notices.")
+
+streamend.add_command(grafana)
 
 #: Exit statuses beside 0: what was asked for is not there; it could not be looked for.
 ABSENT = 1

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 NEEDED = (
-    *("tests", "example_app", "docs", "benchmarks"),
+    *("tests", "example_app", "docs", "benchmarks", "grafana"),
     *("README.md", "CHANGELOG.md", "pyproject.toml", "setup.cfg", "tox.ini"),
 )
 

@@ -419,7 +419,7 @@ def test_the_changelog_has_its_form() -> None:
 
 def test_what_is_not_there_yet_is_not_there() -> None:
     """No command, route or name that the README says is missing has come meanwhile."""
-    for name in ("doctor", "canary", "grafana"):
+    for name in ("doctor", "canary"):
         assert name not in cli.streamend.commands, f"{name} is there: say so in the README"
     for name in ("WebhookChannel", "AppriseChannel", "SQLAlchemyDirectory"):
         assert name not in flask_streamend.__all__, f"{name} is there: say so in the README"

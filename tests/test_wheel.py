@@ -20,6 +20,16 @@ def test_the_package_carries_more_than_modules() -> None:
         assert (PACKAGE / name).is_file(), name
 
 
+def test_the_package_carries_the_dashboards_and_not_what_makes_them() -> None:
+    """What ``grafana/`` has to be read is installed; its code is not, save by a checkout's link."""
+    carried = PACKAGE / "grafana"
+    for path in (Path(__file__).parents[1] / "grafana").rglob("*"):
+        if path.suffix in (".json", ".md", ".yml"):
+            inside = carried / path.relative_to(Path(__file__).parents[1] / "grafana")
+            assert inside.read_bytes() == path.read_bytes(), inside
+    assert carried.is_symlink() or not list(carried.rglob("*.py"))
+
+
 def test_the_command_is_registered() -> None:
     """Flask finds ``flask streamend`` by the package's entry point."""
     (entry,) = metadata.entry_points(group="flask.commands", name="streamend")

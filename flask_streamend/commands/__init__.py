@@ -1,0 +1,1 @@
+"""Commands of ``flask streamend``, each in a module of its own."""

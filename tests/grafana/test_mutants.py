@@ -1,0 +1,28 @@
+"""The unit tests of alerts are worth something: each notices what is done to its alert."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from grafana.build.alert import Alert
+from grafana.build.alerts import ALERTS
+
+from .cases import CASES
+from .mutants import mutants, write
+from .promtool import tried
+
+
+@pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert.name)
+def test_a_mistake_in_an_alert_is_noticed(alert: Alert, tmp_path: Path) -> None:
+    """The alert, a guard, a selector taken out, a limit or a wait changed: a unit test fails."""
+    cases = [case for case in CASES if case.alert == alert.name]
+    assert tried(tmp_path, cases, write(tmp_path, alert)) == ""
+    unnoticed = []
+    for number, (what, mutant) in enumerate(mutants(alert)):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        if not tried(folder, cases, write(folder, mutant)):
+            unnoticed.append(what)
+    assert not unnoticed
