@@ -1,4 +1,4 @@
-"""The command: ``python -m benchmarks connect|latency [options]``."""
+"""The command: ``python -m benchmarks connect|latency|scrape [options]``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import sys
 from pathlib import Path
 
-from . import connect, latency
+from . import connect, latency, scrape
 from .readings import machine
 
 
@@ -16,7 +16,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--json", type=Path, help="where to write the figures")
     chosen = parser.add_subparsers(dest="name", required=True)
-    for module in (connect, latency):
+    for module in (connect, latency, scrape):
         name = module.__name__.rpartition(".")[2]
         command = chosen.add_parser(name, help=(module.__doc__ or "").splitlines()[0])
         # After the name too; left out there, it keeps what stood before.
