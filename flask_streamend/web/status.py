@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter as Bag
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import asdict
 from importlib.resources import files
 from typing import Any
@@ -20,7 +20,7 @@ from ..condition import Condition, Seen
 from ..state import AppState
 from ..store.bounds import OVERDUE_MS
 from ..store.totals import OWED
-from ..telemetry import names
+from ..telemetry.words import failing
 from .api import guarded
 
 #: Rows of each kind: events ending and live; deliveries dead, owed and settled.
@@ -97,6 +97,7 @@ def _whole(state: AppState, seen: Seen) -> dict[str, Any]:
     totals, shown, queue = seen.totals, seen.overview, seen.queue
     assert totals is not None
     assert shown is not None
+    counters = Bag(totals.counters) + Bag(state.tally.pending())
     return {
         "now": totals.now / 1000,
         "totals": {
@@ -122,7 +123,7 @@ def _whole(state: AppState, seen: Seen) -> dict[str, Any]:
             kind: [asdict(record) for record in getattr(shown, kind)]
             for kind in ("dead", "owed", "settled")
         },
-        "errors": list(_errors(Bag(totals.counters) + Bag(state.tally.pending()))),
+        "errors": [asdict(one) for one in failing(counters)],
     }
 
 
@@ -137,11 +138,3 @@ def _own(state: AppState) -> dict[str, Any]:
         "deliveries": None,
         "errors": None,
     }
-
-
-def _errors(counters: Mapping[str, int]) -> Iterator[dict[str, Any]]:
-    """Yield what was counted of failures and refusals, by what and by why."""
-    for counter in (names.ERRORS, names.DELIVERY_FAILURES, names.SKIPS, names.REFUSALS):
-        for values in counter.combinations():
-            if count := counters.get(counter.field(*values), 0):
-                yield {"what": counter.short, "labels": list(values), "count": count}

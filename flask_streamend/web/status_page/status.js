@@ -9,39 +9,6 @@
   const STALE = 7000; // ms without an answer until the page says so
   const TICK = 250; // ms between two movements of the clocks
 
-  const WORDS = {
-    errors: {
-      store: "Redis did not answer",
-      event_loader: "The event loader failed, or was slow",
-      queue: "An alarm could not be set, or an application not be loaded",
-      channel: "A notice could not be sent",
-      hook: "A signal’s receiver raised",
-      websocket: "A viewer’s socket failed",
-    },
-    delivery_failures: {
-      connect: "not reached",
-      timeout: "took too long",
-      auth: "login refused",
-      refused: "message refused",
-      other: "failed",
-    },
-    skips: {
-      no_loader: "there is no event loader",
-      no_event: "there is no such event",
-      no_address: "the host has no address",
-      muted: "the host wants no notice",
-      suppressed: "mail is suppressed",
-    },
-    refusals: {
-      bad_event_id: "no event id",
-      viewer: "the viewer loader said no",
-      token: "join token",
-      origin: "page of another site",
-      no_such_event: "no such event",
-      limit: "limit reached",
-      draining: "process was stopping",
-    },
-  };
   const STATES = { pending: "to be told", sent: "told" };
 
   const get = (id) => document.getElementById(id);
@@ -166,7 +133,7 @@
         turn(this.node, "overdue", late);
         turn(left, "word", left_ <= 0);
         put(left, left_ > 0 ? clock(left_) : !known ? "was due" : waits ? "waits" : late ? `${span(-left_)} overdue` : "now");
-        put(about, `began ${span(now(whole) - item.started_at)} ago, ${several(item.peak, "viewer")} at the most`);
+        put(about, `began ${span(now(whole) - item.started_at)} ago · peak ${item.peak.toLocaleString("en")}`);
         bar.style.setProperty("--part", String(Math.max(0, Math.min(1, left_ / longest))));
       },
     };
@@ -196,7 +163,7 @@
       node: make("tr", "", make("td", "", id, error), make("td", "", state, about), when),
       show(item) {
         put(id, item.event_id);
-        put(error, item.state === "sent" ? "" : (WORDS.skips[item.error] ?? item.error));
+        put(error, item.state === "sent" ? "" : item.error);
         put(state, STATES[item.state] ?? item.state);
       },
       tick() {
@@ -204,7 +171,7 @@
         const late = owed && whole.page.totals.paused === 0 && at - item.due_at > whole.page.overdue_after;
         state.className = `state ${item.state}${late ? " overdue" : ""}`;
         const parts = [];
-        if (item.state === "sent") parts.push(`${brief(item.settled_at - item.due_at).join(" ").trim()} after its end`);
+        if (item.state === "sent") parts.push(`after ${brief(item.settled_at - item.due_at).join(" ").trim()}`);
         if (item.attempts > 1 || (item.state === "retrying" && item.attempts)) parts.push(several(item.attempts, "attempt"));
         if (item.state === "retrying") parts.push(item.next_at > at ? `next in ${clock(item.next_at - at)}` : "next now");
         put(about, parts.join(", "));
@@ -228,13 +195,6 @@
     };
   }
 
-  function told({ what, labels }) {
-    const why = labels[labels.length - 1], words = WORDS[what]?.[why] ?? why.replaceAll("_", " ");
-    if (what === "delivery_failures") return `Attempt by ${labels[0]}: ${words}`;
-    if (what === "skips") return `Host not told: ${words}`;
-    return what === "refusals" ? `Viewer refused: ${words}` : words;
-  }
-
   // The page.
 
   const lost = () => refusal !== "" || Math.min(age(latest), performance.now() - looked) > STALE;
@@ -254,12 +214,10 @@
   }
 
   function counted(errors) {
-    const before = new Map(first);
     return errors.map((item) => {
-      const key = [item.what, ...item.labels].join("|");
-      const known = Math.min(before.get(key) ?? 0, item.count);
-      first.set(key, known); // less than before: Redis was emptied
-      return { ...item, key, text: told(item), more: item.count - known };
+      const known = Math.min(first.get(item.field) ?? 0, item.count);
+      first.set(item.field, known); // less than before: Redis was emptied
+      return { ...item, more: item.count - known };
     });
   }
 
@@ -277,8 +235,8 @@
     const rows = [...deliveries.owed, ...deliveries.settled].slice(0, 50);
     const hidden = totals.owed - Math.min(50, deliveries.owed.length);
     part("deliveries", rows, (one) => one.id, delivery, hidden, " to be told");
-    first ??= new Map(errors.map((item) => [[item.what, ...item.labels].join("|"), item.count]));
-    part("errors", counted(errors), (item) => item.key, failure);
+    first ??= new Map(errors.map((item) => [item.field, item.count]));
+    part("errors", counted(errors), (item) => item.field, failure);
   }
 
   function figures() {
