@@ -44,12 +44,12 @@
     return `${count.toLocaleString("en")} ${count === 1 ? one : many}`;
   }
 
-  function span(seconds) {
+  function span(seconds, fine = false) {
     const s = Math.max(0, Math.floor(seconds));
     if (s < 60) return `${s} s`;
     if (s < 3600) return `${Math.floor(s / 60)} min`;
-    if (s < 86400) return `${Math.floor(s / 3600)} h ${String(Math.floor((s % 3600) / 60)).padStart(2, "0")}`;
-    return several(Math.floor(s / 86400), "day");
+    if (s >= 86400) return several(Math.floor(s / 86400), "day");
+    return `${Math.floor(s / 3600)} h${fine ? ` ${Math.floor((s % 3600) / 60)} min` : ""}`;
   }
 
   function clock(seconds) {
@@ -133,7 +133,7 @@
         turn(this.node, "overdue", late);
         turn(left, "word", left_ <= 0);
         put(left, left_ > 0 ? clock(left_) : !known ? "was due" : waits ? "waits" : late ? `${span(-left_)} overdue` : "now");
-        put(about, `began ${span(now(whole) - item.started_at)} ago · peak ${item.peak.toLocaleString("en")}`);
+        put(about, `began ${span(now(whole) - item.started_at, true)} ago · peak ${item.peak.toLocaleString("en")}`);
         bar.style.setProperty("--part", String(Math.max(0, Math.min(1, left_ / longest))));
       },
     };
@@ -151,7 +151,7 @@
         bar.style.setProperty("--part", String(item.clients / Math.max(1, item.busiest)));
       },
       tick() {
-        put(since, span(now(latest) - this.item.started_at));
+        put(since, span(now(latest) - this.item.started_at, true));
       },
     };
   }
@@ -226,6 +226,8 @@
     const busiest = Math.max(1, ...live.map((one) => one.clients));
     part("problems", page.problems, (one) => one.code, problem);
     part("live", live.map((one) => ({ ...one, busiest })), (one) => one.event_id, event, page.totals.live - live.length);
+    get("columns").hidden = false;
+    for (const id of ["ending", "deliveries", "errors"]) get(id).hidden = whole === null;
     if (whole === null) return;
     const { totals, deliveries, events, errors } = whole.page;
     const ending = events.filter((one) => one.state === "ending");
@@ -273,9 +275,13 @@
     else if (page.status !== "ok") say("degraded", page.problems.length === 1 ? `A problem: ${page.problems[0].code}` : several(page.problems.length, "problem"));
     else if (totals.dead_letters) say("degraded", `All works, but ${several(totals.dead_letters, "host was", "hosts were")} not told`);
     else say("ok", "All is well");
+    if (!page.redis) {
+      put(get("summary"), `One web process knows of ${several(totals.live, "live event")} and ${several(totals.clients, "viewer")}.`);
+      return;
+    }
     const parts = [totals.live ? `${several(totals.live, "event")} live` : "Nobody is watching"];
-    if (page.redis) parts.push(totals.ending ? `${totals.ending.toLocaleString("en")} ending` : "nothing is ending");
-    if (page.redis) parts.push(totals.owed ? `${several(totals.owed, "host")} still to be told` : "no host waits to be told");
+    parts.push(totals.ending ? `${totals.ending.toLocaleString("en")} ending` : "nothing is ending");
+    parts.push(totals.owed ? `${several(totals.owed, "host")} still to be told` : "no host waits to be told");
     put(get("summary"), `${parts.join(", ")}.`);
   }
 
@@ -293,7 +299,8 @@
     document.body.dataset.fresh = gone || own ? "no" : "yes";
     const silent = whole === null ? latest.page.silent + age(latest) / 1000 : Math.min(latest.page.silent + age(latest) / 1000, age(whole) / 1000);
     const heard = span(gone ? age(latest) / 1000 : silent);
-    put(get("fresh"), gone || own ? `Last heard ${heard} ago` : `Updated ${span(age(latest) / 1000)} ago`);
+    const updated = age(latest) < 2 * EVERY ? "just now" : `${span(age(latest) / 1000)} ago`;
+    put(get("fresh"), gone || own ? `Last heard ${heard} ago` : `Updated ${updated}`);
     get("away").hidden = !(gone || own);
     if (gone) put(get("away"), `Last heard ${heard} ago. What stands here was true then; the page goes on asking.`);
     else if (own) put(get("away"), `Redis was last heard ${heard} ago. Viewers and live events are those that the answering web process holds itself; the rest is as it was then. Leave the web processes running: they report when Redis is back.`);
