@@ -12,7 +12,7 @@ PACKAGE = Path(flask_streamend.__file__).parent
 
 
 def test_the_package_carries_more_than_modules() -> None:
-    """Scripts, templates, pages, the browser's client and the marker for types are installed too."""
+    """Scripts, templates, pages, the browser's client and the marker for types are there too."""
     for name in (
         *("py.typed", "store/lua/report.lua", "store/lua/lib_apply.lua", "web/streamend.js"),
         *("templates/streamend/notice.txt", "templates/streamend/notice.html"),

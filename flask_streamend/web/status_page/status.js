@@ -141,7 +141,7 @@
 
   function event() {
     const id = make("span", "id"), bar = make("span", "bar-of"), clients = make("td", "number strong");
-    const peak = make("td", "number soft"), since = make("td", "number soft");
+    const peak = make("td", "number soft peak"), since = make("td", "number soft");
     return {
       node: make("tr", "", make("td", "", id, bar), clients, peak, since),
       show(item) {
