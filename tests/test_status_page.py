@@ -111,6 +111,7 @@ def test_it_brings_a_strict_policy_and_keeps_it(app: Flask) -> None:
     assert "unsafe" not in policy
     assert "frame-ancestors 'none'" in policy
     assert page.headers["X-Content-Type-Options"] == "nosniff"
+    assert page.headers["X-Frame-Options"] == "DENY"
     assert not re.search(r"<script(?![^>]*\ssrc=)|\sstyle=|<style|\son[a-z]+=", page.text)
     everything = [page.text, *(get(app, f"{PAGE}{s}", **BEARER).text for s in (".css", ".js"))]
     for text in everything:
