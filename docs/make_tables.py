@@ -19,7 +19,7 @@ from flask_streamend.telemetry.names import ALL, Gauge
 
 DOCS = Path(__file__).parent
 #: Settings that are read and checked, and that nothing uses yet.
-UNUSED = frozenset({"hook_token", "hook_event_id", "end_on", "tracing", "status_page"})
+UNUSED = frozenset({"hook_token", "hook_event_id", "end_on", "tracing"})
 
 _TABLE = re.compile(r"(?<=<!-- table: )(\w+)( -->\n\n).*?(?=\n\n<!-- end -->)", re.DOTALL)
 

@@ -58,7 +58,8 @@ def create_app(**overrides: object) -> Flask:
 
     # The extension adds this method to Flask, where no type checker can see it; StreamEnd(app) and
     # streamend.init_app(app) do the same. From here on the application has /ws/<event_id>,
-    # /streamend/streamend.js, /health and /metrics. Mail goes out through Flask-Mail's MAIL_*.
+    # /streamend/streamend.js, /health and /metrics, and where there is a token for operators
+    # /streamend/status. Mail goes out through Flask-Mail's MAIL_*.
     app.register_extension(streamend)  # type: ignore[attr-defined]
 
     # What became of each notice is told by signals; the host's page shows it.

@@ -29,8 +29,9 @@ def from_environment(environ: Mapping[str, str], instance: Path) -> dict[str, ob
         "DATABASE": environ.get("DATABASE", str(instance / "porchlight.sqlite3")),
         "MAILBOX_DIR": environ.get("MAILBOX_DIR", str(instance / "mailbox")),
     }
-    # memory:// runs the site in one process, without Redis; a token opens the API to who has it.
-    for key in ("STREAMEND_REDIS_URL", "STREAMEND_API_TOKEN"):
-        if key in environ:
-            config[key] = environ[key]
+    if "STREAMEND_API_TOKEN" in environ:  # opens the status page, /streamend/status, for operators
+        config["STREAMEND_API_TOKEN"] = environ["STREAMEND_API_TOKEN"]
+        config["STREAMEND_STATUS_PAGE"] = True
+    if "STREAMEND_REDIS_URL" in environ:  # memory:// runs the site in one process, without Redis
+        config["STREAMEND_REDIS_URL"] = environ["STREAMEND_REDIS_URL"]
     return config

@@ -23,6 +23,7 @@ from example_app.waiting import Failed, Found, wait_for
 
 HERE = "127.0.0.1"
 STARTS_WITHIN = 30.0  # s, for each part; a cold disk is slow
+OPERATOR = "porchlight"  # opens the status page; a real site's token is long and secret
 # What a shell may have set for another application must not steer this one.
 FOREIGN = ("STREAMEND_", "MAIL_", "REDIS_", "RQ_", "FLASK_", "GUNICORN_", "WEB_CONCURRENCY")
 
@@ -65,6 +66,7 @@ class Stack:
             MAILBOX_DIR=str(self.mailbox),
             REDIS_URL=redis_url,
             STREAMEND_DELAY=str(self.delay),
+            STREAMEND_API_TOKEN=OPERATOR,
             MAIL_SERVER=HERE,
             MAIL_PORT=str(mail_port),
             WEBSOCKET_PORT=str(self.port),

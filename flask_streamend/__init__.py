@@ -10,12 +10,14 @@ A map of the package, in the order data walks it::
     jobs         what RQ runs when an alarm rings
     notices/     who delivers what is due, and the channels a notice can take
     telemetry/   metrics, counts, logs
-    web/         health and metrics pages
+    web/         health, metrics and status pages, JSON, the browser's client
+    commands/    the larger commands of ``flask streamend``
 
     extension    StreamEnd: wires all of it     state    what one application has of it
     settings     every setting                  keeper   the one thread of a process
     drain        a graceful stop under gunicorn      heap    what was loaded, not collected
     loading      the application's loaders      sealing  what is private, sealed
+    condition    how all of it is, for who looks at it
 
 Importing this is light: Redis and RQ are loaded with the first ``StreamEnd``.
 """

@@ -55,9 +55,24 @@ def _line(status: EventStatus) -> str:
 @streamend.command()
 @click.argument("event", required=False, callback=_checked)
 @click.option("--json", "as_json", is_flag=True, help="For tools.")
-def status(event: str | None, as_json: bool) -> None:
+@click.option(
+    "--watch",
+    type=click.FloatRange(0.1, 3600),
+    is_flag=False,
+    flag_value=2.0,
+    metavar="[SECONDS]",
+    help="Look again every SECONDS (2), with problems and notices, until Ctrl-C.",
+)
+def status(event: str | None, as_json: bool, watch: float | None) -> None:
     """Show how events stand: one, or all that are live or ending."""
+    if watch is not None and (event or as_json):
+        raise click.UsageError("--watch shows everything: give neither EVENT nor --json with it.")
     state = _state()
+    if watch is not None:
+        from .commands.watch import run as run_watch
+
+        run_watch(state, watch)
+        return
     extension = state.extension
     try:
         state.store.look(None)  # where it does not answer, what this process knows is nothing

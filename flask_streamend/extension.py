@@ -101,7 +101,7 @@ class StreamEnd:
         state = build(app, settings, self)
         add_pages(app, state)
         install(state)
-        _warn(app)
+        _warn(app, settings)
         app.extensions[KEY] = state
         self._apps.add(app)
 
@@ -277,8 +277,8 @@ class StreamEnd:
         )
 
 
-def _warn(app: Flask) -> None:
-    """Say once, at the start, what would make a notice useless or keep it from being sent."""
+def _warn(app: Flask, settings: Settings) -> None:
+    """Say once, at the start, what would make a notice useless, unsent, or a page not be there."""
     if "RQ_JOB_ID" in os.environ:
         return  # a worker's fork: it was said when the worker, and the site, started
     quiet = app.debug or app.testing
@@ -288,3 +288,5 @@ def _warn(app: Flask) -> None:
         log.warning(line("mail-sender"))
     if app.config.get("MAIL_SUPPRESS_SEND", app.testing):
         log.warning(line("mail-suppressed"))
+    if settings.status_page and settings.api_token is None:
+        log.warning(line("status-page-shut"))

@@ -28,6 +28,8 @@ CURES = {
     " both the same: rq worker --url URL and STREAMEND_REDIS_URL.",
     "frontend-url": "FRONTEND_URL is not set: the notice's button leads to http://localhost:8081.",
     "mail-sender": "MAIL_DEFAULT_SENDER is not set: no notice can be sent.",
+    "status-page-shut": "STREAMEND_STATUS_PAGE is True and STREAMEND_API_TOKEN is not set: the page"
+    " stays shut (404) until it is.",
     "mail-suppressed": "Flask-Mail sends nothing under TESTING or MAIL_SUPPRESS_SEND.",
 }
 

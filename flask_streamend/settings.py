@@ -123,8 +123,9 @@ class Settings:
         "STREAMEND_METRICS_PATH", "/metrics", checks.path, "Path of the metrics page; None: off."
     )
     api_token: str | None = _setting(
-        "STREAMEND_API_TOKEN", None, checks.token, "Opens the JSON pages; None: they are not there."
-    )
+        "STREAMEND_API_TOKEN", None, checks.token,
+        "Opens the JSON pages and the status page; None: they are not there.",
+    )  # fmt: skip
     hook_token: str | None = _setting(
         "STREAMEND_HOOK_TOKEN", None, checks.token,
         "Opens the streaming servers' callbacks; None: they are not there.",
@@ -146,8 +147,9 @@ class Settings:
         "Set up OpenTelemetry's SDK from the standard OTEL_* variables.",
     )  # fmt: skip
     status_page: bool = _setting(
-        "STREAMEND_STATUS_PAGE", False, checks.boolean, "Serve the live status page."
-    )
+        "STREAMEND_STATUS_PAGE", False, checks.boolean,
+        "Serve the live status page, `/streamend/status`, to who has `STREAMEND_API_TOKEN`.",
+    )  # fmt: skip
     url_prefix: str = _setting(
         "STREAMEND_URL_PREFIX", "", checks.prefix, "Path put before the extension's routes."
     )

@@ -374,6 +374,7 @@ def test_the_api_names_every_route_and_no_other() -> None:
     app = Flask("routes", static_folder=None)
     before = {rule.rule for rule in app.url_map.iter_rules()}
     app.config.update(STREAMEND_REDIS_URL="memory://", MAIL_DEFAULT_SENDER="live@example.org")
+    app.config.update(STREAMEND_STATUS_PAGE=True, STREAMEND_API_TOKEN="t")
     StreamEnd(app)
     rules = {rule.rule.replace("path:", "") for rule in app.url_map.iter_rules()} - before
     section = text_of(DOCS / "api.md").split("## Routes")[1].split("\n## ")[0]

@@ -190,6 +190,7 @@ def sight(store: Store) -> dict[str, Any]:
             if v and not k.startswith(("notification_latency", "event_duration"))
         },
         "records": plain(store.records(1000)),
+        "overview": plain(store.overview(100, 1000)),
         "ready": store.look(None).ready,
         "next": store.next_try() in (None, 0) or store.next_try(),
     }

@@ -12,10 +12,11 @@ PACKAGE = Path(flask_streamend.__file__).parent
 
 
 def test_the_package_carries_more_than_modules() -> None:
-    """Scripts, templates, the browser's client and the marker for types are installed too."""
+    """Scripts, templates, pages, the browser's client and the marker for types are there too."""
     for name in (
         *("py.typed", "store/lua/report.lua", "store/lua/lib_apply.lua", "web/streamend.js"),
         *("templates/streamend/notice.txt", "templates/streamend/notice.html"),
+        *(f"web/status_page/status.{kind}" for kind in ("html", "css", "js", "svg")),
     ):
         assert (PACKAGE / name).is_file(), name
 

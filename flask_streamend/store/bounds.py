@@ -18,3 +18,5 @@ LEASE_MS = 15_000
 SENDING_MS = 120_000
 #: Events named in one heartbeat, before it says that they are too many.
 SHARED_MAX = 1_000
+#: Settled deliveries among which an overview looks for dead letters, the newest.
+SEARCHED = 1_000

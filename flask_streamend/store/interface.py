@@ -25,6 +25,7 @@ from .base import (
     Report,
 )
 from .bounds import QUIET_MS
+from .overview import Overview
 from .totals import Totals
 
 
@@ -143,6 +144,15 @@ class Store(Protocol):
 
     def records(self, limit: int) -> list[Record]:
         """Return deliveries in the ledger: the open ones, then the settled ones, newest first."""
+
+    def overview(self, events: int, deliveries: int) -> Overview:
+        """Return what matters most of events and deliveries.
+
+        Dead letters are looked for among the newest settled deliveries.
+
+        :param events: of each kind at the most.
+        :param deliveries: of each kind at the most.
+        """
 
     def totals(self, busiest: int) -> Totals:
         """Return the system's figures, with up to ``busiest`` events by name."""

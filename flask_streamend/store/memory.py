@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from ..event import EventStatus
 from .base import Ended, Kept, Look
-from .bounds import OVERDUE_MS, SENDING_MS
+from .bounds import OVERDUE_MS, SEARCHED, SENDING_MS
 from .memory_ledger import Session
 from .memory_presence import GUESTS, MemoryPresence
+from .overview import Overview
 from .totals import OWED, SETTLED, Busy, Totals
 
 
@@ -175,6 +176,21 @@ class MemoryStore(MemoryPresence):
             None if due is None else due / 1000,
             session.peak,
         )
+
+    def overview(self, events: int, deliveries: int) -> Overview:
+        with self._act():
+            dues = sorted((due, event) for event, due in self._due.items())
+            ranked = sorted(((n, event) for event, n in self._clients.items() if n), reverse=True)
+            owed, closed = self._opened(), self._closed()[:SEARCHED]
+            dead = [record for record in closed if record.state == "dead"]
+            settled = [record for record in closed if record.state != "dead"]
+            return Overview(
+                ending=tuple(self._status(event) for _, event in dues[:events]),
+                live=tuple(self._status(event) for _, event in ranked[:events]),
+                dead=tuple(dead[:deliveries]),
+                owed=tuple(owed[:deliveries]),
+                settled=tuple(settled[:deliveries]),
+            )
 
     def event_ids(self) -> Iterator[str]:
         with self._act():

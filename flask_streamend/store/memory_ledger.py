@@ -218,11 +218,19 @@ class MemoryLedger:
 
     def records(self, limit: int) -> list[Record]:
         with self._act():
-            opened = [item for item in self._ledger.items() if item[1].next_at is not None]
-            opened.sort(key=lambda item: item[1].next_at or 0)
-            closed = [item for item in self._ledger.items() if item[1].next_at is None]
-            closed.sort(key=lambda item: -(item[1].settled or 0))
-            return [_record(id_, entry) for id_, entry in (opened + closed)[:limit]]
+            return (self._opened() + self._closed())[:limit]
+
+    def _opened(self) -> list[Record]:
+        """Return what is owed, what is taken up next first."""
+        opened = [item for item in self._ledger.items() if item[1].next_at is not None]
+        opened.sort(key=lambda item: item[1].next_at or 0)
+        return [_record(*item) for item in opened]
+
+    def _closed(self) -> list[Record]:
+        """Return what is settled, the newest first."""
+        closed = [item for item in self._ledger.items() if item[1].next_at is None]
+        closed.sort(key=lambda item: -(item[1].settled or 0))
+        return [_record(*item) for item in closed]
 
     def take_counts(self) -> dict[str, int]:
         """Return the counters, and begin them anew."""

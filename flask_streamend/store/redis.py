@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 from redis import Redis
 
@@ -33,12 +33,12 @@ from .bounds import (
     SHARED_MAX,
     UNHEARD_MS,
 )
-from .redis_ledger import RedisLedger
+from .redis_overview import RedisOverview, status_of
 from .scripts import answering, text
 from .totals import OWED, SETTLED, Busy, Exemplar, Totals
 
 
-class RedisStore(RedisLedger):
+class RedisStore(RedisOverview):
     """The store of one namespace in one Redis.
 
     :param redis: a client; RQ needs one that does not decode replies, and so does this.
@@ -198,7 +198,7 @@ class RedisStore(RedisLedger):
             pipe.zmscore(k.clients, ids)
             pipe.zmscore(k.due, ids)
             sessions, clients, dues = pipe.execute()
-        return [_status(*row) for row in zip(ids, sessions, clients, dues, strict=True)]
+        return [status_of(*row) for row in zip(ids, sessions, clients, dues, strict=True)]
 
     def event_ids(self) -> Iterator[str]:
         seen: set[str] = set()
@@ -265,19 +265,3 @@ def _reported(row: list[Any]) -> Reported:
 def _ended(row: list[Any]) -> Ended:
     event, session, due, started, peak, clients = row
     return Ended(text(event), text(session), int(due), int(started), int(peak), int(clients))
-
-
-def _status(event_id: str, packed: Any, clients: Any, due: Any) -> EventStatus:
-    if packed is None:
-        return EventStatus(event_id, "idle")
-    session = json.loads(packed)
-    state = "ending" if due is not None else "live"
-    return EventStatus(
-        event_id,
-        cast(Literal["live", "ending"], state),
-        int(clients or 0),
-        session["id"],
-        session["started"] / 1000,
-        None if due is None else due / 1000,
-        int(session["peak"]),
-    )

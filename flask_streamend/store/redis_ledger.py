@@ -76,7 +76,7 @@ class RedisLedger:
                 return []
             packed = cast(list[Any], self.redis.hmget(k.ledger, [row[0] for row in wanted]))
         return [
-            _record(text(id_), json.loads(value), next_at, settled_at)
+            shown(text(id_), json.loads(value), next_at, settled_at)
             for (id_, next_at, settled_at), value in zip(wanted, packed, strict=True)
             if value is not None
         ]
@@ -108,9 +108,10 @@ def _delivery(id_: str, record: dict[str, Any]) -> Delivery:
     )
 
 
-def _record(
+def shown(
     id_: str, record: dict[str, Any], next_at: float | None, settled_at: float | None
 ) -> Record:
+    """Return a record of the ledger as it is shown."""
     return Record(
         id=id_,
         event_id=record["event"],

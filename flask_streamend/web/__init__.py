@@ -10,6 +10,7 @@ from flask import Blueprint, Flask, request
 
 from .. import __version__, websocket
 from ..capacity import gunicorn_worker, look
+from ..condition import Condition
 from ..errors import ConfigurationError
 from ..heap import settle
 from ..problems import line
@@ -18,9 +19,10 @@ from ..telemetry.collector import StoreCollector
 from ..telemetry.logs import log, make_visible
 from ..telemetry.queues import QueueView, look_at_queue
 from .api import register as register_api
-from .health import Health, register_health
+from .health import register_health
 from .metrics import add_metrics
 from .script import register as register_script
+from .status import register as register_status
 
 
 def add_pages(app: Flask, state: AppState) -> None:
@@ -37,11 +39,13 @@ def add_pages(app: Flask, state: AppState) -> None:
     pages = Blueprint(KEY, "flask_streamend", template_folder="templates")
     register_api(pages, state)
     register_script(pages)
+    condition = Condition(state)
+    register_status(pages, state, condition)
     app.register_blueprint(pages, url_prefix=prefix)
 
     if settings.health_path is not None:
         check_free(app, settings.health_path, "STREAMEND_HEALTH_PATH")
-        register_health(app, settings.health_path, Health(state))
+        register_health(app, settings.health_path, state, condition)
     collector = StoreCollector(
         state.glance,
         settings.metrics_max_events,

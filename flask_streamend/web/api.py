@@ -23,13 +23,6 @@ def register(blueprint: Blueprint, state: AppState) -> None:
     """Add the API's routes; they answer 404 while no token is set."""
     streamend = state.extension
 
-    def guarded(view: Callable[..., Any]) -> Callable[..., Any]:
-        @wraps(view)
-        def guard(**arguments: str) -> Any:
-            return _shut(state.settings.api_token) or view(**arguments)
-
-        return guard
-
     def events() -> Any:
         return whole({"events": [status.to_dict() for status in islice(streamend.events(), MOST)]})
 
@@ -51,9 +44,19 @@ def register(blueprint: Blueprint, state: AppState) -> None:
         return problem(503, "redis-away", "Redis does not answer.")
 
     blueprint.register_error_handler(StoreError, away)
-    blueprint.add_url_rule("/streamend/events", "events", guarded(events))
-    blueprint.add_url_rule("/streamend/events/<path:event_id>", "event", guarded(event))
-    blueprint.add_url_rule("/streamend/deliveries", "deliveries", guarded(deliveries))
+    blueprint.add_url_rule("/streamend/events", "events", guarded(state, events))
+    blueprint.add_url_rule("/streamend/events/<path:event_id>", "event", guarded(state, event))
+    blueprint.add_url_rule("/streamend/deliveries", "deliveries", guarded(state, deliveries))
+
+
+def guarded(state: AppState, view: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a view for who has STREAMEND_API_TOKEN only: 404 while none is set, else 401."""
+
+    @wraps(view)
+    def guard(**arguments: str) -> Any:
+        return _shut(state.settings.api_token) or view(**arguments)
+
+    return guard
 
 
 def _shut(token: str | None) -> Response | None:

@@ -47,7 +47,7 @@ def create_app() -> Flask:
 
     @app.after_request
     def be_strict(response: Response) -> Response:
-        response.headers["Content-Security-Policy"] = POLICY
+        response.headers.setdefault("Content-Security-Policy", POLICY)
         return response
 
     @app.get("/page/<event_id>")

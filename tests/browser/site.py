@@ -27,21 +27,24 @@ class Server:
     Its pings are far apart: a viewer who is noticed to have gone was not found out by one.
 
     :param kind: a key of ``COMMANDS``.
+    :param settings: the application's, beside those that every test of this folder needs.
     """
 
-    def __init__(self, kind: str, folder: Path, redis_url: str) -> None:
+    def __init__(self, kind: str, folder: Path, redis_url: str, **settings: Any) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         config = {
             "STREAMEND_REDIS_URL": redis_url,
             "STREAMEND_API_TOKEN": TOKEN,
             "STREAMEND_PING_INTERVAL": 600,
+            **settings,
         }
+        self.env = {"FLASK_APP": "tests.browser.app", "SITE_CONFIG": json.dumps(config)}
         words = [word.format(port=self.port) for word in COMMANDS[kind]]
         self.process = Process(
             [sys.executable, "-m", *words],
             folder / f"site-{self.port}.log",
-            {"SITE_CONFIG": json.dumps(config)},
+            self.env,
         )
         eventually(lambda: accepts(self.port), f"{kind} listens: {self.process.output()}")
 

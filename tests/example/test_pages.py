@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from example_app import letters, load_viewer
+from example_app import config, create_app, letters, load_viewer
 
 PAGES = ["/", "/watch/friday-jam", "/events/friday-jam", "/mailbox", "/signin"]
 
@@ -118,3 +118,15 @@ def test_a_mail_is_given_as_it_came(client: FlaskClient, app: Flask, hostile: st
 def test_the_page_s_script_learns_of_a_new_mail(client: FlaskClient, hostile: str) -> None:
     """The newest mail's id is told, so that the open page can be made anew."""
     assert client.get("/api/mailbox").get_json() == {"newest": hostile, "count": 1}
+
+
+def test_operators_are_shown_the_way_to_the_status_page(client: FlaskClient, app: Flask) -> None:
+    """Where there is a token each page links the status page, which the token opens; else none."""
+    assert "/streamend/status" not in client.get("/").text
+    environ = {"STREAMEND_API_TOKEN": "porchlight"}
+    settings = config.from_environment(environ, Path(app.config["MAILBOX_DIR"]))
+    kept = {key: app.config[key] for key in ("STREAMEND_REDIS_URL", "DATABASE", "MAILBOX_DIR")}
+    browser = create_app(**{**settings, **kept}).test_client()
+    assert 'href="/streamend/status"' in browser.get("/").text
+    assert browser.get("/streamend/status").status_code == 401
+    assert browser.get("/streamend/status", auth=("me", "porchlight")).status_code == 200
