@@ -16,8 +16,9 @@ from .guests import Guests
 from .observing import Observers
 from .presence import Presence
 from .standin import StandIn
-from .store.base import Heartbeat, Report
+from .store.base import Change, Heartbeat, Report
 from .store.interface import Store
+from .telemetry.end_spans import EndSpans
 from .telemetry.logs import log
 from .telemetry.tally import Tally
 
@@ -36,6 +37,7 @@ class Sweep:
     :param stand_in: what told hosts while the store was away; None: it is never away.
     :param guests: viewers by name, whose acts are kept while the store is away.
     :param lease: seconds; three beats fit into it.
+    :param spans: traces ends.
     :ivar holding: whether this process may hold viewers, and so has a lease; a worker has none.
     """
 
@@ -50,8 +52,10 @@ class Sweep:
         guests: Guests,
         tally: Tally,
         lease: float,
+        spans: EndSpans | None = None,
     ) -> None:
         self._store = store
+        self._spans = spans or EndSpans()
         self._presence = presence
         self._endings = endings
         self._observers = observers
@@ -104,6 +108,8 @@ class Sweep:
             presence.reintroduce()
         for over in answer.over:
             presence.over(over, answer.now)
+            if over.change is Change.PURGED:
+                self._spans.forget([over.session])
         presence.shared(answer.shared)
         self._look_after(answer)
         self._tell_counts()
@@ -151,11 +157,13 @@ class Sweep:
                 )
             self._take_in(report)
         for event_id in answer.expired:
-            self._take_in(self._store.guest("expire", event_id, "", 0, "", -1))
+            self._guests.expire(event_id)
         if answer.ring:
             self._endings.ring_unheard()
         if answer.watch is not None:
             self._endings.watch(self._lease if answer.watch else 0)
+        if events := self._spans.to_ask():
+            self._spans.learn(self._store.status(events))
         owed = self._endings.owed
         if asked := owed.to_ask():
             still = self._store.still_owed(asked)

@@ -71,7 +71,7 @@ class MemoryStore(MemoryPresence):
         if stale:
             self._clients[event] -= stale
         due, entry = now + end.left, self._ledger.get(end.session)
-        own = Session(end.session, now - end.age, max(0, end.left), end.peak)
+        own = Session(end.session, now - end.age, max(0, end.left), end.peak, end.trace)
         if end.state == "ending":
             return entry is None and self._put_ending(event, own, due)
         put = entry is None
@@ -128,7 +128,8 @@ class MemoryStore(MemoryPresence):
             for event, due in self._due.items():
                 session = self._sessions[event]
                 age, left = now - session.started, due - now
-                ends.append(Kept(event, session.id, age, left, session.peak))
+                kept = Kept(event, session.id, age, left, session.peak, trace=session.trace)
+                ends.append(kept)
             for entry in self._ledger.values():
                 session = entry.session
                 ends.append(
@@ -143,6 +144,7 @@ class MemoryStore(MemoryPresence):
                         channel=entry.channel,
                         error=entry.error,
                         attempts=entry.attempts,
+                        trace=session.trace,
                     )
                 )
             return ends

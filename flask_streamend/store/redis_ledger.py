@@ -47,12 +47,13 @@ class RedisLedger:
         reason: str = "",
         took: int = -1,
         trace: str = "",
+        attempt: str = "",
     ) -> int:
         late = self._run(
             "settle",
             self._books,
             *(delivery, owner, channel, outcome.value, error, reason, took, retry),
-            *(KEEP_MS, KEEP_COUNT, trace),
+            *(KEEP_MS, KEEP_COUNT, trace, attempt),
         )
         return int(late)
 
@@ -105,6 +106,8 @@ def _delivery(id_: str, record: dict[str, Any]) -> Delivery:
         int(record["attempts"]),
         int(record.get("clients", 0)),
         bool(record["channel"]),
+        record.get("trace", ""),
+        record.get("tried", ""),
     )
 
 

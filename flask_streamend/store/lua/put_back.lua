@@ -7,7 +7,8 @@
 --       10 open  11 pending  12 sending  13 retrying  14 closed  15 held:HOLDER
 -- ARGV  1 holder   2 ms for which its own attempts in progress stay its own
 --       3 JSON [[event, session, ms since it began, peak, viewers who were there at the end,
---         ms until it is due (negative: since), state, channel, error, attempts], ...]
+--         ms until it is due (negative: since), state, channel, error, attempts, the context of
+--         its trace or ""], ...]
 --         with state "ending", or as in the ledger
 -- returns how many were put back
 --- include clock
@@ -46,7 +47,8 @@ for _, kept in ipairs(cjson.decode(ARGV[3])) do
   local session = packed and cjson.decode(packed)
   local entry = redis.call('HGET', KEYS[7], id)
   local record = entry and cjson.decode(entry)
-  local own = {id = id, started = after - age, peak = peak, delay = math.max(0, left)}
+  local own = {id = id, started = after - age, peak = peak, delay = math.max(0, left),
+    trace = kept[11] ~= '' and kept[11] or nil}
 
   if state == 'ending' and not record then
     if not session then
