@@ -16,7 +16,7 @@ from .guests import Guests
 from .observing import Observers
 from .presence import Presence
 from .standin import StandIn
-from .store.base import Change, Heartbeat, Report
+from .store.base import Heartbeat, Report
 from .store.interface import Store
 from .telemetry.end_spans import EndSpans
 from .telemetry.logs import log
@@ -108,8 +108,6 @@ class Sweep:
             presence.reintroduce()
         for over in answer.over:
             presence.over(over, answer.now)
-            if over.change is Change.PURGED:
-                self._spans.forget([over.session])
         presence.shared(answer.shared)
         self._look_after(answer)
         self._tell_counts()
@@ -162,8 +160,8 @@ class Sweep:
             self._endings.ring_unheard()
         if answer.watch is not None:
             self._endings.watch(self._lease if answer.watch else 0)
-        if events := self._spans.to_ask():
-            self._spans.learn(self._store.status(events))
+        if traced := self._spans.to_ask():
+            self._spans.learn(traced, self._store.traces(traced))
         owed = self._endings.owed
         if asked := owed.to_ask():
             still = self._store.still_owed(asked)

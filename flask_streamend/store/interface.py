@@ -111,6 +111,12 @@ class Store(Protocol):
     def still_owed(self, ends: Sequence[tuple[str, str]]) -> set[str]:
         """Return, of pairs of event and session, the sessions whose hosts are still to be told."""
 
+    def traces(self, ends: Sequence[tuple[str, str]]) -> dict[str, tuple[str, bool]]:
+        """Return, of pairs of event and session, each session's trace context and if it is over.
+
+        Empty, where it has none: somebody came back. Sessions that aren't known are left out.
+        """
+
     def hold(self, ms: int) -> int:
         """Hold every notice for a while, 0: no longer; return the milliseconds that were left."""
 

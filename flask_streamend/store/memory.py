@@ -155,6 +155,17 @@ class MemoryStore(MemoryPresence):
             ending = {self._sessions[event].id for event in self._due}
             return {session for _, session in ends} & (opened | ending)
 
+    def traces(self, ends: Sequence[tuple[str, str]]) -> dict[str, tuple[str, bool]]:
+        found = {}
+        with self._act():
+            for event, id_ in ends:
+                session = self._sessions.get(event)
+                if id_ in self._ledger:
+                    found[id_] = self._ledger[id_].session.trace, True
+                elif session is not None and session.id == id_:
+                    found[id_] = session.trace, False
+        return found
+
     def next_try(self) -> int | None:
         with self._act():
             times = [*self._due.values(), *self._instants()]

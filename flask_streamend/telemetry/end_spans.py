@@ -11,22 +11,19 @@ import atexit
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from opentelemetry.trace import Span, SpanContext
 
-from ..event import EventStatus
 from ..store.base import Ended, Reported
 from . import spans, tracing
 
 #: Spans kept open at the most; of more, the oldest are let go.
 KEEP = 10_000
-#: Events asked about at a time.
+#: Ends asked about at a time.
 AT_ONCE = 500
-#: Milliseconds by which an end's due time may move where it is put back into the store.
-SHIFT_MS = 100
 
 
 class Leaving(NamedTuple):
@@ -44,10 +41,12 @@ class EndSpan:
     """The span of an end that may be.
 
     :param context: its context, as it is stored.
+    :param begun: nanoseconds since the epoch; before the store was told.
     """
 
     span: Span
     context: str
+    begun: int
 
     def stopped(self, ended: Ended) -> None:
         """End it, where it is the one of an end that was ordered: in its grace it had one."""
@@ -58,8 +57,7 @@ class EndSpan:
 
 class _Open(NamedTuple):
     event_id: str
-    span: Span
-    due: int
+    end: EndSpan
     ask_at: float
     ends: int
 
@@ -107,7 +105,7 @@ class EndSpans:
         attributes = {spans.EVENT_ID: event_id, **self._attributes}
         span = tracing.start(spans.END, "", attributes, [leaving.request], leaving.at)
         context = tracing.traceparent(span)
-        return EndSpan(span, context) if context else None
+        return EndSpan(span, context, time.time_ns()) if context else None
 
     def noted(self, end: EndSpan, row: Reported, now: int) -> None:
         """Keep a span open: the store has its end as pending.
@@ -115,12 +113,11 @@ class EndSpans:
         :param now: the store's time.
         """
         end.span.set_attribute(spans.SESSION, row.session)
-        due = row.due or now
-        wait = due - now
+        wait = (row.due or now) - now
         one = _Open(
-            *(row.event_id, end.span, due),
+            *(row.event_id, end),
             ask_at=time.monotonic() + wait / 1000,
-            ends=time.time_ns() + wait * 1_000_000,
+            ends=end.begun + wait * 1_000_000,
         )
         with self._lock:
             self._open[row.session] = one
@@ -138,30 +135,39 @@ class EndSpans:
             for session in sessions:
                 self._open.pop(session, None)
 
-    def to_ask(self) -> list[str]:
-        """Return the events whose ends were due: how do they stand?"""
+    def to_ask(self) -> list[tuple[str, str]]:
+        """Return pairs of event and session, of the ends that were due: what became of them?"""
         if not self._open:
             return []
         now = time.monotonic()
         with self._lock:
-            return [one.event_id for one in self._open.values() if one.ask_at <= now][:AT_ONCE]
+            due = [(one.event_id, s) for s, one in self._open.items() if one.ask_at <= now]
+        return due[:AT_ONCE]
 
-    def learn(self, statuses: Iterable[EventStatus]) -> None:
-        """End the spans of sessions that are over, and let those go that went on."""
-        found = {status.event_id: status for status in statuses}
+    def learn(
+        self, asked: Iterable[tuple[str, str]], traces: Mapping[str, tuple[str, bool]]
+    ) -> None:
+        """End the spans of ends that were decided, and let those go that somebody cancelled.
+
+        :param traces: what the store knows of those that were asked about.
+        """
+        decided = []
         with self._lock:
-            asked = [item for item in self._open.items() if item[1].event_id in found]
-            for session, one in asked:
-                status = found[one.event_id]
-                if status.session != session:
-                    one.span.end(one.ends)
-                elif status.due_at and abs(status.due_at * 1000 - one.due) < SHIFT_MS:
+            for _, session in asked:
+                context, over = traces.get(session, ("", True))
+                one = self._open.get(session)
+                if one is None or (one.end.context == context and not over):
                     continue  # it waits to be claimed
                 del self._open[session]
+                if one.end.context == context:
+                    decided.append(one)
+        for one in decided:
+            one.end.span.end(one.ends)
 
     def close(self) -> None:
         """End what is open, as this process ends: who lives on tells those ends."""
         with self._lock:
-            for one in self._open.values():
-                one.span.end(min(one.ends, time.time_ns()))
+            pending = list(self._open.values())
             self._open.clear()
+        for one in pending:
+            one.end.span.end(min(one.ends, time.time_ns()))
