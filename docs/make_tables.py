@@ -14,10 +14,11 @@ from typing import Any
 
 from flask_streamend.settings import Settings
 from flask_streamend.telemetry.names import ALL, Gauge
+from flask_streamend.telemetry.spans import ALL as ALL_SPANS
 
 DOCS = Path(__file__).parent
 #: Settings that are read and checked, and that nothing uses yet.
-UNUSED = frozenset({"hook_token", "hook_event_id", "end_on", "tracing", "status_page"})
+UNUSED = frozenset({"hook_token", "hook_event_id", "end_on", "status_page"})
 
 _TABLE = re.compile(r"(?<=<!-- table: )(\w+)( -->\n\n).*?(?=\n\n<!-- end -->)", re.DOTALL)
 
@@ -74,7 +75,19 @@ def _labels(metric: Gauge) -> str:
     return "; ".join(shown) or "none"
 
 
-TABLES = {"settings": settings, "metrics": metrics}
+def spans() -> str:
+    """Return the table of spans, in the order of their definition."""
+    return markdown(
+        ("span", "kind", "what it is", "attributes"),
+        ([f"`{s.name}`", s.kind, s.text, _code(s.attributes)] for s in ALL_SPANS),
+    )
+
+
+def _code(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+TABLES = {"settings": settings, "metrics": metrics, "spans": spans}
 
 
 def fresh(text: str) -> str:

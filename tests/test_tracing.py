@@ -15,6 +15,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from flask_streamend.store.redis import RedisStore
 from flask_streamend.telemetry import spans
 
+from .apps.pages import ROOT, marked
 from .collector import Collector, Span
 from .ground import Ground
 from .servers import Process, Site, eventually
@@ -153,6 +154,8 @@ def test_log_lines_carry_the_trace(whole: list[Span], parts: tuple[str, Site, Pr
         assert (line["trace_id"], line["span_id"]) == (span.trace, span.id)
         assert (line["level"], line["logger"]) == ("INFO", "flask_streamend")
         assert line["session"] == span.attributes["streamend.session"]
+    shown = marked(ROOT / "docs" / "tracing.md", "shows", "record").body
+    assert list(json.loads(shown)) == list(line)
 
 
 def records(process: Process) -> list[dict[str, Any]]:

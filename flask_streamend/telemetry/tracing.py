@@ -7,13 +7,13 @@ nothing is begun, kept or stored. A trace's context lies in the store as W3C's `
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from logging import LogRecord
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from opentelemetry import trace
-from opentelemetry.context import Context
+from opentelemetry.context import Context, attach, detach, get_current
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from rq import get_current_job
 
@@ -21,6 +21,8 @@ from .._version import __version__
 from ..store.base import Delivery
 from . import spans
 from .logs import ids, log
+
+T = TypeVar("T")
 
 #: Seconds a forked worker waits at the most for its spans to have left.
 FLUSH = 3.0
@@ -80,6 +82,22 @@ def _context(parent: str) -> Context:
 
 def _span_context(parent: str) -> trace.SpanContext:
     return trace.get_current_span(_context(parent)).get_span_context()
+
+
+def carried(call: Callable[[], T]) -> Callable[[], T]:
+    """Return a call that belongs to the span this runs in, for another thread to make."""
+    if not on():
+        return call
+    context = get_current()
+
+    def within() -> T:
+        token = attach(context)
+        try:
+            return call()
+        finally:
+            detach(token)
+
+    return within
 
 
 def correlate(record: LogRecord) -> bool:
