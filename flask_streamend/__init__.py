@@ -9,13 +9,14 @@ A map of the package, in the order data walks it::
     ending       last one left, somebody back: timer (this process's) and alarms (RQ's)
     jobs         what RQ runs when an alarm rings
     notices/     who delivers what is due, and the channels a notice can take
-    telemetry/   metrics, counts, logs
+    telemetry/   metrics, counts, logs, traces
     web/         health and metrics pages
 
     extension    StreamEnd: wires all of it     state    what one application has of it
     settings     every setting                  keeper   the one thread of a process
     drain        a graceful stop under gunicorn      heap    what was loaded, not collected
     loading      the application's loaders      sealing  what is private, sealed
+    logs         a formatter for applications
 
 Importing this is light: Redis and RQ are loaded with the first ``StreamEnd``.
 """

@@ -18,9 +18,9 @@ from .problems import line
 from .state import state_of
 from .store.bounds import QUIET_MS
 from .store.redis import RedisStore
+from .telemetry import tracing
 from .telemetry.logs import ids, log, make_visible
 from .telemetry.names import ERRORS
-from .telemetry.tracing import flush
 
 #: Milliseconds after which an alarm that this worker could do nothing about rings again.
 RETRY_MS = 30_000
@@ -79,7 +79,7 @@ def ring(namespace: str, sealed: str) -> None:
             store.note_problem("worker-elsewhere", False)
         finally:
             if not stays:
-                flush()
+                tracing.flush()
 
 
 def _look_after(store: RedisStore, job: Job, lease: int) -> None:

@@ -20,6 +20,7 @@ from .collector import Collector, Span
 from .ground import Ground
 from .servers import Process, Site, eventually
 from .smtp import Inbox, Server
+from .test_drain import PRELOAD
 
 END, NOTIFY, SEND = "streamend.end", "streamend.notify", "streamend.send"
 #: OTLP's numbers of the kinds.
@@ -37,9 +38,10 @@ def collector() -> Iterator[Collector]:
     collector.stop()
 
 
-def traced_site(ground: Ground, collector: Collector, name: str, **config: Any) -> Site:
+def traced_site(ground: Ground, collector: Collector, name: str, *args: str, **config: Any) -> Site:
     """Start a site that traces, with a namespace and a queue of its own."""
     return ground.site(
+        *args,
         app="traced",
         env=collector.env,
         STREAMEND_TRACING=True,
@@ -49,13 +51,21 @@ def traced_site(ground: Ground, collector: Collector, name: str, **config: Any) 
     )
 
 
-@pytest.fixture(scope="module", params=["scheduler", "preloaded", "tuned"])
+#: Each worker, beside a web server that starts its processes in another way.
+SERVERS = {
+    "scheduler": ("-k", "gevent"),
+    "preloaded": ("-k", "gthread", "--threads", "8"),
+    "tuned": ("-k", "gevent", *PRELOAD),
+}
+
+
+@pytest.fixture(scope="module", params=sorted(SERVERS))
 def parts(
     request: pytest.FixtureRequest, ground: Ground, collector: Collector
 ) -> tuple[str, Site, Process]:
     """Return a site and a worker of each kind in turn."""
     kind: str = request.param
-    site = traced_site(ground, collector, kind)
+    site = traced_site(ground, collector, kind, *SERVERS[kind])
     return kind, site, ground.worker(site, kind, queue=kind)
 
 
@@ -242,6 +252,26 @@ def test_an_end_of_a_process_that_is_gone_is_traced(ground: Ground, collector: C
     ground.worker(site, "scheduler", queue="stopped")
     (notify,) = collector.wait("stopped~own-3", NOTIFY)
     assert (notify.trace, notify.parent) == (end.trace, end.id)
+
+
+def test_an_end_that_was_ordered_from_a_shell_is_traced(
+    parts: tuple[str, Site, Process], collector: Collector, ground: Ground
+) -> None:
+    """``flask streamend end`` begins the trace, and sends its span before it is done."""
+    kind, site, _ = parts
+    event = f"ordered-{kind}"
+    viewer = site.watch(event)
+    store = RedisStore(ground.redis, kind)
+    eventually(lambda: store.status([event])[0].clients == 1, "the viewer is counted")
+    done = ground.command(site.env, "end", event)
+    assert done[0] == 0, done
+    end, notify = collector.wait(event, END, NOTIFY)
+    assert (notify.trace, notify.parent, notify.attributes["streamend.outcome"]) == (
+        *(end.trace, end.id),
+        "sent",
+    )
+    assert end.attributes["streamend.session"] == notify.attributes["streamend.session"]
+    eventually(lambda: not viewer.connected, "its viewer was let go")
 
 
 def test_no_span_shows_what_is_private(collector: Collector) -> None:

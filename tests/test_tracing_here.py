@@ -79,6 +79,39 @@ for span in spans.get_finished_spans():
 print(json.dumps(by_event))
 """
 
+#: Viewers of a process that died, and a channel that fails once.
+FOUND = """\
+import json
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+spans = InMemorySpanExporter()
+provider = TracerProvider()
+provider.add_span_processor(SimpleSpanProcessor(spans))
+trace.set_tracer_provider(provider)
+
+from tests.apps.local import make_app, state
+from tests.apps.store import Web
+
+app = make_app("memory://", MAIL_PORT=1, STREAMEND_RETRY_BACKOFF=0.01)
+parts = state(app)
+Web(parts.store, "dead").set("jam", 1)
+parts.store.reap("dead", goodbye=True)
+def tries():
+    return [span for span in spans.get_finished_spans() if span.name == "streamend.notify"]
+with app.app_context():
+    while len(tries()) < 2:
+        parts.deliverer.deliver_due()
+(end,) = [span for span in spans.get_finished_spans() if span.name == "streamend.end"]
+first, second = tries()[:2]
+def ids(context):
+    return [context.trace_id, context.span_id]
+print(json.dumps([ids(end.context), ids(first.parent), ids(first.context), ids(second.parent),
+                  [ids(link.context) for link in second.links]]))
+"""
+
 SET_UP = """\
 import json, sys
 from tests.apps.local import make_app
@@ -140,6 +173,15 @@ def test_an_application_s_own_sdk_is_used(name: str) -> None:
     for found in spans.values():
         assert [kind for kind, _ in found].count(name) == 1
         assert len({trace for _, trace in found}) == 1
+
+
+def test_an_end_without_a_context_keeps_the_one_it_is_given() -> None:
+    """Who tells an end nobody lived to trace begins its trace; the next try belongs to it too."""
+    end, first_parent, first, second_parent, links = python(FOUND)
+    assert first_parent == end
+    assert second_parent == first
+    assert links == [first]
+    assert {trace for trace, _ in (end, first)} == {end[0]}
 
 
 @pytest.mark.parametrize(
