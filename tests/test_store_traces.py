@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from flask_streamend.store.base import Change, Held, Kept, Outcome
@@ -123,6 +125,16 @@ def test_what_is_put_back_brings_it(any_store: Store, state: str) -> None:
     if state == "ending":
         assert claimed(any_store) == FIRST
     assert take(any_store, "me").trace == FIRST
+
+
+def test_a_later_end_of_the_same_session_is_put_back_with_its_own(any_store: Store) -> None:
+    """A store that knows the session, and not its last leave, gets that one's context."""
+    leave(any_store, FIRST)
+    kept = Kept("jam", "5e55", age=1000, left=HOUR, trace=SECOND)
+    assert any_store.put_back("web", [kept]) == 1
+    assert traces(any_store) == {"5e55": (SECOND, False)}
+    assert any_store.put_back("web", [replace(kept, left=0, trace=FIRST)]) == 0
+    assert traces(any_store) == {"5e55": (SECOND, False)}
 
 
 def test_an_attempt_is_known_to_the_next(any_store: Store) -> None:

@@ -21,6 +21,7 @@ from .ground import Ground
 from .servers import Process, Site, eventually
 from .smtp import Inbox, Server
 from .test_drain import PRELOAD
+from .viewers import Worker, both_workers
 
 END, NOTIFY, SEND = "streamend.end", "streamend.notify", "streamend.send"
 #: OTLP's numbers of the kinds.
@@ -241,16 +242,20 @@ def test_an_end_that_the_sweep_found_is_traced(ground: Ground, collector: Collec
     assert (end.parent, notify.parent, send.parent) == ("", end.id, notify.id)
 
 
-def test_an_end_of_a_process_that_is_gone_is_traced(ground: Ground, collector: Collector) -> None:
+@both_workers
+def test_an_end_of_a_process_that_is_gone_is_traced(
+    ground: Ground, collector: Collector, worker: Worker
+) -> None:
     """A web process that stops in an event's grace period sends its span of that end before."""
-    site = traced_site(ground, collector, "stopped")
-    site.watch("stopped~own-3").close()
-    store = RedisStore(ground.redis, "stopped")
-    eventually(lambda: store.status(["stopped~own-3"])[0].state == "ending", "it is ending")
+    name = f"stopped-{worker[1]}"
+    site, event = traced_site(ground, collector, name, *worker), f"{name}~own-3"
+    site.watch(event).close()
+    store = RedisStore(ground.redis, name)
+    eventually(lambda: store.status([event])[0].state == "ending", "it is ending")
     ground.stop_process(site.process)
-    (end,) = collector.wait("stopped~own-3", END)
-    ground.worker(site, "scheduler", queue="stopped")
-    (notify,) = collector.wait("stopped~own-3", NOTIFY)
+    (end,) = collector.wait(event, END)
+    ground.worker(site, "scheduler", queue=name)
+    (notify,) = collector.wait(event, NOTIFY)
     assert (notify.trace, notify.parent) == (end.trace, end.id)
 
 

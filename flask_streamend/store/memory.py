@@ -109,7 +109,7 @@ class MemoryStore(MemoryPresence):
             # Two may have seen somebody leave: the last leave counts.
             if self._clients[event] or self._due.get(event, 0) >= due:
                 return False
-            self._due[event] = due
+            self._due[event], session.trace = due, own.trace
             return True
         if session.started <= due:
             if own.started >= session.started:

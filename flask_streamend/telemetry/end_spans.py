@@ -131,6 +131,8 @@ class EndSpans:
 
     def forget(self, sessions: Iterable[str]) -> None:
         """Let spans go: somebody came back, or the session was purged."""
+        if not self._open:
+            return
         with self._lock:
             for session in sessions:
                 self._open.pop(session, None)

@@ -61,6 +61,8 @@ for _, kept in ipairs(cjson.decode(ARGV[3])) do
       -- Two may have seen somebody leave: the last leave counts.
       if there == 0 and tonumber(redis.call('ZSCORE', KEYS[4], event) or '0') < due then
         redis.call('ZADD', KEYS[4], due, event)
+        session.trace = own.trace
+        redis.call('HSET', KEYS[3], event, cjson.encode(session))
         put = put + 1
       end
     elseif session.started <= due then
