@@ -279,6 +279,16 @@ def test_an_end_that_was_ordered_from_a_shell_is_traced(
     eventually(lambda: not viewer.connected, "its viewer was let go")
 
 
+def test_a_collector_that_is_away_loses_no_notice(ground: Ground, collector: Collector) -> None:
+    """Where nobody takes the spans, hosts are told all the same, one after another."""
+    away = {**collector.env, "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"}
+    site = ground.site(app="traced", env=away, STREAMEND_TRACING=True)
+    ground.worker(site, "scheduler")
+    for event in ("first", "second"):
+        site.watch(event).close()
+        ground.told(event)
+
+
 def test_no_span_shows_what_is_private(collector: Collector) -> None:
     """Nothing that was collected by all tests above holds an address, an event's name or a link."""
     everything = b"".join(collector.raw)

@@ -185,20 +185,6 @@ class RedisStore(RedisLedger):
             or (due is not None and packed is not None and json.loads(packed)["id"] == session)
         }
 
-    def traces(self, ends: Sequence[tuple[str, str]]) -> dict[str, tuple[str, bool]]:
-        k, found = self.keys, {}
-        with answering():
-            pipe = self.redis.pipeline(transaction=True)
-            pipe.hmget(k.sessions, [event for event, _ in ends])
-            pipe.hmget(k.ledger, [session for _, session in ends])
-            sessions, records = pipe.execute()
-        for (_, id_), packed, record in zip(ends, sessions, records, strict=True):
-            if record is not None:
-                found[id_] = json.loads(record).get("trace", ""), True
-            elif packed is not None and (session := json.loads(packed))["id"] == id_:
-                found[id_] = session.get("trace", ""), False
-        return found
-
     def next_try(self) -> int | None:
         with answering():
             pipe = self.redis.pipeline(transaction=False)

@@ -50,10 +50,8 @@ def mask(text: str) -> str:
 
 def ids(traceparent: str) -> dict[str, str]:
     """Return what a log record carries of a trace's context."""
-    if not traceparent:
-        return {}
-    _, trace_id, span_id, _ = traceparent.split("-")
-    return {"trace_id": trace_id, "span_id": span_id}
+    parts = traceparent.split("-")
+    return {"trace_id": parts[1], "span_id": parts[2]} if len(parts) == 4 else {}
 
 
 def mask_text(text: str, limit: int = 300) -> str:
