@@ -16,10 +16,11 @@ from typing import Any
 
 from flask_streamend.settings import Settings
 from flask_streamend.telemetry.names import ALL, Gauge
+from flask_streamend.telemetry.spans import ALL as ALL_SPANS
 
 DOCS = Path(__file__).parent
 #: Settings that are read and checked, and that nothing uses yet.
-UNUSED = frozenset({"hook_token", "hook_event_id", "end_on", "tracing"})
+UNUSED = frozenset({"hook_token", "hook_event_id", "end_on"})
 
 _TABLE = re.compile(r"(?<=<!-- table: )(\w+)( -->\n\n).*?(?=\n\n<!-- end -->)", re.DOTALL)
 
@@ -96,9 +97,22 @@ def _rows(panel: dict[str, Any]) -> Iterator[Sequence[str]]:
         yield from _rows(inner)
 
 
+def spans() -> str:
+    """Return the table of spans, in the order of their definition."""
+    return markdown(
+        ("span", "kind", "what it is", "attributes"),
+        ([f"`{s.name}`", s.kind, s.text, _code(s.attributes)] for s in ALL_SPANS),
+    )
+
+
+def _code(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "settings": settings,
     "metrics": metrics,
+    "spans": spans,
     "overview": partial(_panels, "streamend-overview"),
     "event": partial(_panels, "streamend-event"),
 }

@@ -9,7 +9,7 @@ A map of the package, in the order data walks it::
     ending       last one left, somebody back: timer (this process's) and alarms (RQ's)
     jobs         what RQ runs when an alarm rings
     notices/     who delivers what is due, and the channels a notice can take
-    telemetry/   metrics, counts, logs
+    telemetry/   metrics, counts, logs, traces
     web/         health, metrics and status pages, JSON, the browser's client
     commands/    the larger commands of ``flask streamend``
 
@@ -18,6 +18,7 @@ A map of the package, in the order data walks it::
     drain        a graceful stop under gunicorn      heap    what was loaded, not collected
     loading      the application's loaders      sealing  what is private, sealed
     condition    how all of it is, for who looks at it
+    logs         a formatter for applications
 
 Importing this is light: Redis and RQ are loaded with the first ``StreamEnd``.
 """

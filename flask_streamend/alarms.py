@@ -54,15 +54,18 @@ def _alarm(method: _F) -> _F:
     return guarded  # type: ignore[return-value]
 
 
-def options(job_id: str, due: int) -> dict[str, Any]:
-    """Return how RQ is to keep an alarm: nothing is left of one that rang."""
+def options(job_id: str, due: int, trace: str = "") -> dict[str, Any]:
+    """Return how RQ is to keep an alarm: nothing is left of one that rang.
+
+    :param trace: the context of the end's trace, by W3C's name for it in the job's meta.
+    """
     return {
         "job_id": job_id,
         "description": "flask_streamend alarm",
         "job_timeout": JOB_TIMEOUT,
         "result_ttl": 0,
         "failure_ttl": FAILURE_TTL,
-        "meta": {"due": due},
+        "meta": {"due": due, **({"traceparent": trace} if trace else {})},
     }
 
 
@@ -112,7 +115,7 @@ class RQAlarms:
                         rounded(alarm.wait),
                         RING,
                         *self._arguments(alarm),
-                        **options(job_id, alarm.due),
+                        **options(job_id, alarm.due, alarm.trace),
                         pipeline=pipe,
                     )
                 pipe.execute()
@@ -124,7 +127,8 @@ class RQAlarms:
     def ring(self, alarm: Alarm) -> None:
         job_id = self.job_id(alarm.session)
         ScheduledJobRegistry(queue=self._queue).remove(job_id)
-        self._queue.enqueue(RING, *self._arguments(alarm), **options(job_id, alarm.due))
+        kept = options(job_id, alarm.due, alarm.trace)
+        self._queue.enqueue(RING, *self._arguments(alarm), **kept)
 
     @_alarm
     def ring_unheard(self) -> None:

@@ -6,11 +6,13 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from .event import EventStatus
 from .known import Known
 from .observing import Observers
 from .store.base import Change, Held, Over
+from .telemetry.end_spans import EndSpan, EndSpans
 from .viewers import Viewer
 
 #: Seconds for which changes that are neither first nor last are gathered into one report.
@@ -26,10 +28,14 @@ class Crowd:
 
     :param observers: told of who came and went.
     :param wake: called with a number of seconds, within which what changed is to be reported.
+    :param spans: traces what may be an end.
     """
 
-    def __init__(self, observers: Observers, wake: Callable[[float], None]) -> None:
+    def __init__(
+        self, observers: Observers, wake: Callable[[float], None], spans: EndSpans | None = None
+    ) -> None:
         self._observers = observers
+        self._spans = spans or EndSpans()
         self._wake = wake
         self._lock = threading.Lock()
         self._viewers: dict[str, set[Viewer]] = {}
@@ -54,6 +60,7 @@ class Crowd:
             if known is None:
                 known = self._known[event_id] = Known()
             known.most = max(len(viewers), known.most)
+            known.left = None
             known.delay = int(delay * 1000)
             self._note(event_id, urgent=len(viewers) == 1)
         self._observers.joined(event_id)
@@ -69,6 +76,8 @@ class Crowd:
             self._total -= 1
             if not viewers:
                 del self._viewers[event_id]
+                if event_id in self._known:
+                    self._known[event_id].left = self._spans.leaving()
             self._note(event_id, urgent=not viewers)
         self._observers.left(event_id)
 
@@ -174,6 +183,21 @@ class Crowd:
     def _held(self, event_id: str) -> Held:
         known = self._known.get(event_id) or Known()
         return known.held(len(self._viewers.get(event_id, ())))
+
+    def _begin_ends(self, held: dict[str, Held]) -> dict[str, EndSpan]:
+        """Begin the spans of what may end by a report, which then has their contexts."""
+        if not self._spans.on:
+            return {}
+        with self._lock:
+            left = {e: self._known[e].left for e in held.keys() & self._known.keys()}
+        ends = {}
+        for event_id, leaving in left.items():
+            if leaving is None or held[event_id].count:
+                continue
+            if (end := self._spans.begin(event_id, leaving)) is not None:
+                held[event_id] = replace(held[event_id], trace=end.context)
+                ends[event_id] = end
+        return ends
 
     def _remember_most(self, held: dict[str, Held]) -> None:
         """Take back what a report said of the time before it: it was not heard."""

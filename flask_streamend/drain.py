@@ -84,4 +84,5 @@ def drain(state: AppState) -> None:
         state.tally.flush()
     except StoreError as error:
         log.warning("The store could not be told goodbye; the lease will lapse: %s", error)
+    state.spans.close()
     log.info("Draining: %d viewers were sent elsewhere", len(viewers))

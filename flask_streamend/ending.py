@@ -6,12 +6,13 @@ late, twice or never.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple, Protocol
 
 from .owed import Owed
 from .store.base import Change, Ended, Report, Reported
-from .telemetry.logs import log
+from .telemetry.end_spans import EndSpan, EndSpans
+from .telemetry.logs import ids, log
 from .timer import Timer
 
 
@@ -20,12 +21,14 @@ class Alarm(NamedTuple):
 
     :param due: the instant on the store's clock, in milliseconds.
     :param wait: milliseconds until then.
+    :param trace: the context of the end's trace, where it has one.
     """
 
     event_id: str
     session: str
     due: int
     wait: int
+    trace: str = ""
 
 
 class Alarms(Protocol):
@@ -57,6 +60,7 @@ class Endings:
     :param timer: the precise ones, which this process keeps.
     :param wake: called with a number of seconds, within which :meth:`tick` is wanted.
     :param away: says whether the store is away: then nobody who heard could do anything.
+    :param spans: traces ends.
     :ivar owed: the ends this process has seen begin, until it knows them told.
     """
 
@@ -66,15 +70,20 @@ class Endings:
         timer: Timer[Alarm],
         wake: Callable[[float], None],
         away: Callable[[], bool] = lambda: False,
+        spans: EndSpans | None = None,
     ) -> None:
         self._alarms = alarms
         self._timer = timer
         self._wake = wake
         self._away = away
+        self._spans = spans or EndSpans()
         self.owed = Owed()
 
-    def reported(self, report: Report) -> None:
-        """Set and remove alarms as a report's answer says."""
+    def reported(self, report: Report, ends: Mapping[str, EndSpan] | None = None) -> None:
+        """Set and remove alarms as a report's answer says.
+
+        :param ends: by event, the spans of what may have ended by it.
+        """
         alarms: dict[str, Alarm] = {}
         resumed: set[str] = set()
         live: set[str] = set()
@@ -84,11 +93,16 @@ class Endings:
                 live.add(row.session)
             if row.change is Change.ENDING and row.due is not None:
                 wait = max(0, row.due - report.now)
-                alarms[row.session] = Alarm(row.event_id, row.session, row.due, wait)
-                self.owed.note(row, report.now)
+                trace = ""
+                if ends and (end := ends.get(row.event_id)) is not None:
+                    trace = end.context
+                    self._spans.noted(end, row, report.now)
+                alarms[row.session] = Alarm(row.event_id, row.session, row.due, wait, trace)
+                self.owed.note(row, report.now, trace)
             elif row.change is Change.RESUMED:
                 resumed.add(row.session)
         self.owed.forget(live - set(alarms))
+        self._spans.forget(live - set(alarms))
         for session in resumed - set(alarms):
             self._timer.cancel(session)
         for alarm in alarms.values():
@@ -104,7 +118,12 @@ class Endings:
             "Scheduled event end notification for event %s in %g seconds",
             alarm.event_id,
             seconds,
-            extra={"event_id": alarm.event_id, "session": alarm.session, "delay": seconds},
+            extra={
+                "event_id": alarm.event_id,
+                "session": alarm.session,
+                "delay": seconds,
+                **ids(alarm.trace),
+            },
         )
         # Stores keep whole milliseconds: within the last one nothing would be due yet.
         self._timer.set(alarm.session, seconds + 0.001, alarm)
@@ -116,8 +135,8 @@ class Endings:
             *(ended.event_id, Change.ENDING, ended.session, 0, ended.due),
             *(ended.started, ended.peak),
         )
-        self.owed.note(row, ended.due)
-        self._alarms.ring(Alarm(ended.event_id, ended.session, ended.due, 0))
+        self.owed.note(row, ended.due, ended.trace)
+        self._alarms.ring(Alarm(ended.event_id, ended.session, ended.due, 0, ended.trace))
 
     def ring_unheard(self) -> None:
         """Ring for whatever is ready, because nobody heard."""
@@ -133,7 +152,7 @@ class Endings:
         :param now: the store's time.
         """
         alarms = [
-            Alarm(end.event_id, end.session, now + end.left, max(0, end.left))
+            Alarm(end.event_id, end.session, now + end.left, max(0, end.left), end.trace)
             for end in self.owed.kept()
         ]
         if alarms:

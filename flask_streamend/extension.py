@@ -219,8 +219,11 @@ class StreamEnd:
             delay = state.loading.event(event_id).grace(state.settings.delay)
         check_delay(delay, "delay")
         state.presence.flush()
-        report = state.store.schedule(event_id, secrets.token_hex(8), int(delay * 1000))
-        state.endings.reported(report)
+        end = state.spans.begin(event_id)
+        report = state.store.schedule(
+            event_id, secrets.token_hex(8), int(delay * 1000), "" if end is None else end.context
+        )
+        state.endings.reported(report, None if end is None else {event_id: end})
         state.observers.reported(report)
         return state.store.status([event_id])[0]
 
@@ -236,9 +239,12 @@ class StreamEnd:
         check_event_id(event_id)
         state = self._state()
         state.presence.flush()
-        ended = state.store.finish(event_id, Change.STOPPED)
+        end = state.spans.begin(event_id)
+        ended = state.store.finish(event_id, Change.STOPPED, "" if end is None else end.context)
         if ended is None:
             return False
+        if end is not None:
+            end.stopped(ended)
         state.presence.over(Over(event_id, ended.session, Change.STOPPED), ended.due)
         state.observers.now(signals.event_ended, **ended.what())
         state.endings.decided(ended)
@@ -261,6 +267,7 @@ class StreamEnd:
             return False
         state.presence.over(Over(event_id, ended.session, Change.PURGED), ended.due)
         state.endings.owed.forget([ended.session])
+        state.spans.forget([ended.session])
         state.alarms.disarm([ended.session])
         return True
 

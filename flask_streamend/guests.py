@@ -11,8 +11,9 @@ from .contact import Contact
 from .ending import Endings
 from .errors import StoreError
 from .observing import Observers
-from .store.base import GuestAct, Report
+from .store.base import GuestAct
 from .store.interface import Store
+from .telemetry.end_spans import EndSpans
 
 #: Acts kept for a store that is away; of more, the oldest is dropped and counted.
 KEEP = 10_000
@@ -32,9 +33,15 @@ class Guests:
     """
 
     def __init__(
-        self, store: Store, endings: Endings, observers: Observers, contact: Contact
+        self,
+        store: Store,
+        endings: Endings,
+        observers: Observers,
+        contact: Contact,
+        spans: EndSpans | None = None,
     ) -> None:
         self._store = store
+        self._spans = spans or EndSpans()
         self._endings = endings
         self._observers = observers
         self._contact = contact
@@ -81,10 +88,20 @@ class Guests:
 
     def _send(self, event_id: str, guest: str, one: _Act) -> None:
         ttl = max(1, int((one.until - time.monotonic()) * 1000))
-        self._take_in(
-            self._store.guest(one.act, event_id, guest, ttl, one.session, one.delay),
-        )
+        self._tell(one.act, event_id, guest, ttl, one.session, one.delay)
 
-    def _take_in(self, report: Report) -> None:
-        self._endings.reported(report)
+    def expire(self, event_id: str) -> None:
+        """Let those of an event's guests go whose time is up.
+
+        :raises StoreError: where the store does not answer.
+        """
+        self._tell("expire", event_id, "", 0, "", -1)
+
+    def _tell(
+        self, act: GuestAct, event_id: str, guest: str, ttl: int, session: str, delay: int
+    ) -> None:
+        end = self._spans.begin(event_id) if act in ("leave", "expire") else None
+        trace = "" if end is None else end.context
+        report = self._store.guest(act, event_id, guest, ttl, session, delay, trace)
+        self._endings.reported(report, None if end is None else {event_id: end})
         self._observers.reported(report)

@@ -18,13 +18,16 @@ from .problems import line
 from .state import state_of
 from .store.bounds import QUIET_MS
 from .store.redis import RedisStore
-from .telemetry.logs import log, make_visible
+from .telemetry import tracing
+from .telemetry.logs import ids, log, make_visible
 from .telemetry.names import ERRORS
 
 #: Milliseconds after which an alarm that this worker could do nothing about rings again.
 RETRY_MS = 30_000
 
 _loaded: Flask | None = None
+#: Whether this process goes on after a job: RQ's fork ends at once, with what it had not sent.
+stays = False
 
 
 def ring(namespace: str, sealed: str) -> None:
@@ -74,6 +77,9 @@ def ring(namespace: str, sealed: str) -> None:
             _give_up(store, job, "worker-elsewhere", error)
         else:
             store.note_problem("worker-elsewhere", False)
+        finally:
+            if not stays:
+                tracing.flush()
 
 
 def _look_after(store: RedisStore, job: Job, lease: int) -> None:
@@ -97,7 +103,8 @@ def _look_after(store: RedisStore, job: Job, lease: int) -> None:
 
 def _give_up(store: RedisStore, job: Job, code: str, cause: BaseException) -> None:
     """Say what is wrong with this worker, and set the alarm again for one that is set up right."""
-    log.error("%s (%s: %s)", line(code), type(cause).__name__, cause)
+    trace = ids(job.meta.get("traceparent", ""))
+    log.error("%s (%s: %s)", line(code), type(cause).__name__, cause, extra=trace)
     store.add({ERRORS.field("queue"): 1})
     store.note_problem(code, True)
     _set_again(job, job.meta.get("due") or 0, RETRY_MS)
@@ -106,7 +113,7 @@ def _give_up(store: RedisStore, job: Job, code: str, cause: BaseException) -> No
 def _set_again(job: Job, due: int, wait: int) -> None:
     """Set this alarm again, in ``wait`` milliseconds."""
     queue = Queue(job.origin, connection=job.connection)
-    kept = options(other_id(job.id), due)
+    kept = options(other_id(job.id), due, job.meta.get("traceparent", ""))
     if "watch" in job.meta:
         kept["meta"]["watch"] = job.meta["watch"]
     queue.enqueue_in(rounded(wait), RING, *job.args, **kept)

@@ -5,8 +5,12 @@ from __future__ import annotations
 import secrets
 import time
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from .store.base import RESTORE, Held, Reported
+
+if TYPE_CHECKING:
+    from .telemetry.end_spans import Leaving
 
 
 @dataclass(slots=True)
@@ -20,6 +24,7 @@ class Known:
     :ivar elsewhere: viewers in other processes, as last heard.
     :ivar most: most viewers here since the last report.
     :ivar alone: whether at last contact no other process held viewers of it.
+    :ivar left: how the last viewer here left, where that is traced.
     """
 
     session: str = field(default_factory=lambda: secrets.token_hex(8))
@@ -30,6 +35,7 @@ class Known:
     elsewhere: int = 0
     most: int = 0
     alone: bool = False
+    left: Leaving | None = None
 
     def held(self, count: int) -> Held:
         """Return what is reported of it, and begin to count the most anew."""

@@ -18,6 +18,7 @@ from .aside import Aside
 from .event import Event
 from .telemetry.logs import log, mask_text
 from .telemetry.tally import Tally
+from .telemetry.tracing import carried
 
 EventLoader = Callable[[str], "Event | None"]
 ViewerLoader = Callable[[str], "str | None"]
@@ -108,7 +109,7 @@ class Loading:
             with self._app.app_context():
                 return loader(event_id)
 
-        asked = self._aside.call(call)
+        asked = self._aside.call(carried(call))
         if asked is None:
             return self._failed(event_id, f"{HANGING} calls of it hang already")
         if not asked.wait(TIMEOUT):

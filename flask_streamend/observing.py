@@ -109,7 +109,8 @@ class Observers:
                     receiver(self._app, **what)
             except Exception:  # noqa: BLE001 - the application's code
                 self._tally.error("hook")
-                log.exception("A receiver of the signal %s failed", signal.name)
+                about = {"event_id": what.get("event_id"), "session": what.get("session")}
+                log.exception("A receiver of the signal %s failed", signal.name, extra=about)
 
     def _later(self, signal: NamedSignal, what: dict[str, Any]) -> None:
         if not signal.receivers:

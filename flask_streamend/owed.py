@@ -27,6 +27,7 @@ class _End:
     began: float
     due: float
     peak: int
+    trace: str
     ask_at: float
     wait: float = FIRST_WAIT
 
@@ -37,16 +38,17 @@ class Owed:
     def __init__(self) -> None:
         self._ends: OrderedDict[str, _End] = OrderedDict()
 
-    def note(self, row: Reported, now: int) -> None:
+    def note(self, row: Reported, now: int, trace: str = "") -> None:
         """Keep an end that has begun.
 
         :param now: the store's time.
+        :param trace: the context of its trace, where it has one.
         """
         at = time.monotonic()
         due = at + ((row.due or now) - now) / 1000
         began = at - max(0, now - row.started) / 1000
         self._ends[row.session] = _End(
-            row.event_id, row.session, began, due, row.peak, due + FIRST_WAIT
+            row.event_id, row.session, began, due, row.peak, trace, due + FIRST_WAIT
         )
         if len(self._ends) > KEEP:
             self._ends.popitem(last=False)
@@ -75,6 +77,7 @@ class Owed:
                 # Up: never early.
                 left=int((end.due - now) * 1000) + 1,
                 peak=end.peak,
+                trace=end.trace,
             )
             for end in list(self._ends.values())
         ]

@@ -23,6 +23,7 @@ from .observing import Observers
 from .standin import StandIn
 from .store.base import Change, Held, Over, Report
 from .store.interface import Store
+from .telemetry.end_spans import EndSpans
 
 #: Seconds within which a process that lives is heard of: two beats, and a bit.
 QUIET = 4.5
@@ -40,6 +41,7 @@ class Presence(Crowd):
     :param stand_in: told instead of the store while that is away; None: it is never away.
     :param lease: seconds after which the store may forget this process.
     :param wake: called with a number of seconds, within which :meth:`tick` is wanted.
+    :param spans: traces what may be an end.
     :ivar epoch: the life of the store that knows what this process knows; empty before the first.
     :ivar quiet: milliseconds within which this process is heard of again.
     """
@@ -53,8 +55,9 @@ class Presence(Crowd):
         stand_in: StandIn | None,
         lease: float,
         wake: Callable[[float], None],
+        spans: EndSpans | None = None,
     ) -> None:
-        super().__init__(observers, wake)
+        super().__init__(observers, wake, spans)
         self._store = store
         self._endings = endings
         self._contact = contact
@@ -133,11 +136,12 @@ class Presence(Crowd):
             room = UNHEARD - len(self._unheard)
             self._unheard.update(sorted(changed - self._ours - self._unheard)[:room])
             held = {e: self._held(e) for e in (self._ours if begins else self._ours & changed)}
+        ends = self._begin_ends(held)
         if begins:
             wait = self._lease / 1000 - self._contact.silent()
-            report = self._stand_in.begin(held, wait)
+            report = self._stand_in.begin(held, wait, ends)
         elif held:
-            report = self._stand_in.report(held)
+            report = self._stand_in.report(held, ends)
         else:
             return
         self._take_in(report, held)
@@ -191,6 +195,7 @@ class Presence(Crowd):
         with self._lock:
             names = events | set(self._viewers) if full else events
             held = {event_id: self._held(event_id) for event_id in names}
+        ends = self._begin_ends(held)
         self._seq += 1
         try:
             report = self._store.report(
@@ -201,7 +206,7 @@ class Presence(Crowd):
             raise
         if report.known:
             self._introduced = True
-            self._endings.reported(self._take_in(report, held))
+            self._endings.reported(self._take_in(report, held), ends)
         else:
             self._remember_most(held)
         return report

@@ -12,6 +12,7 @@ from typing import Protocol
 from .ending import Alarm, Alarms, Endings
 from .store.base import Held, Kept, Report
 from .store.memory import MemoryStore
+from .telemetry.end_spans import EndSpan, EndSpans
 from .timer import Timer
 
 #: A lease, or a hold, that outlives every outage, in milliseconds.
@@ -34,11 +35,15 @@ class StandIn:
 
     :param ringing: makes what delivers.
     :param wake: called with a number of seconds, within which :meth:`tick` is wanted.
+    :param spans: traces ends.
     """
 
-    def __init__(self, ringing: Ringing, wake: Callable[[float], None]) -> None:
+    def __init__(
+        self, ringing: Ringing, wake: Callable[[float], None], spans: EndSpans | None = None
+    ) -> None:
         self._ringing = ringing
         self._wake = wake
+        self._spans = spans
         self._timer: Timer[Alarm] = Timer()
         self._store: MemoryStore | None = None
         self._endings: Endings | None = None
@@ -50,22 +55,30 @@ class StandIn:
         """Return whether it stands in now."""
         return self._store is not None and not self._sending
 
-    def begin(self, held: Mapping[str, Held], wait: float) -> Report:
+    def begin(
+        self, held: Mapping[str, Held], wait: float, ends: Mapping[str, EndSpan] | None = None
+    ) -> Report:
         """Stand in for these events, and tell nothing for ``wait`` seconds."""
         store = self._store = MemoryStore()
         store.hold(max(0, int(wait * 1000)))
-        self._endings = Endings(self._ringing(store, self._timer), self._timer, self._wake)
+        alarms = self._ringing(store, self._timer)
+        self._endings = Endings(alarms, self._timer, self._wake, spans=self._spans)
         self._timer.set(OWN, max(0.0, wait) + 0.001, Alarm("", OWN, 0, 0))
         self._wake(max(0.0, wait))
-        return self.report(held, full=True)
+        return self.report(held, ends, full=True)
 
-    def report(self, held: Mapping[str, Held], full: bool = False) -> Report:
+    def report(
+        self,
+        held: Mapping[str, Held],
+        ends: Mapping[str, EndSpan] | None = None,
+        full: bool = False,
+    ) -> Report:
         """Report as to the store that is away."""
         assert self._store is not None
         assert self._endings is not None
         self._seq += 1
         report = self._store.report(OWN, self._seq, FOREVER, held, full)
-        self._endings.reported(report)
+        self._endings.reported(report, ends)
         return report
 
     def tick(self) -> float | None:

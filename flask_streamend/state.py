@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .standin import Ringing
     from .store.interface import Store
     from .sweep import Sweep
+    from .telemetry.end_spans import EndSpans
     from .telemetry.tally import Tally
     from .timer import Timer
 
@@ -42,6 +43,7 @@ class AppState:
     :param glance_redis: the same with short time-outs, for pages.
     :param store: for threads that can wait.
     :param glance: the same store with short time-outs, for pages.
+    :param spans: traces ends, in the process that saw the last viewer go.
     :param ringing: makes what delivers from a store in memory, for when Redis is away.
     """
 
@@ -60,6 +62,7 @@ class AppState:
     timer: Timer[Alarm]
     alarms: Alarms
     deliverer: Deliverer
+    spans: EndSpans
     ringing: Ringing
     draining: bool = False
     admitting: threading.Lock = field(default_factory=threading.Lock)

@@ -18,6 +18,7 @@ from .presence import Presence
 from .standin import StandIn
 from .store.base import Heartbeat, Report
 from .store.interface import Store
+from .telemetry.end_spans import EndSpans
 from .telemetry.logs import log
 from .telemetry.tally import Tally
 
@@ -36,6 +37,7 @@ class Sweep:
     :param stand_in: what told hosts while the store was away; None: it is never away.
     :param guests: viewers by name, whose acts are kept while the store is away.
     :param lease: seconds; three beats fit into it.
+    :param spans: traces ends.
     :ivar holding: whether this process may hold viewers, and so has a lease; a worker has none.
     """
 
@@ -50,8 +52,10 @@ class Sweep:
         guests: Guests,
         tally: Tally,
         lease: float,
+        spans: EndSpans | None = None,
     ) -> None:
         self._store = store
+        self._spans = spans or EndSpans()
         self._presence = presence
         self._endings = endings
         self._observers = observers
@@ -151,11 +155,13 @@ class Sweep:
                 )
             self._take_in(report)
         for event_id in answer.expired:
-            self._take_in(self._store.guest("expire", event_id, "", 0, "", -1))
+            self._guests.expire(event_id)
         if answer.ring:
             self._endings.ring_unheard()
         if answer.watch is not None:
             self._endings.watch(self._lease if answer.watch else 0)
+        if traced := self._spans.to_ask():
+            self._spans.learn(traced, self._store.traces(traced))
         owed = self._endings.owed
         if asked := owed.to_ask():
             still = self._store.still_owed(asked)

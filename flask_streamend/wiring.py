@@ -29,7 +29,10 @@ from .store.memory import MemoryStore
 from .store.redis import RedisStore
 from .store.scripts import GLANCE_TIMEOUT, connect
 from .sweep import Sweep
+from .telemetry.end_spans import EndSpans
+from .telemetry.logs import log
 from .telemetry.tally import Tally
+from .telemetry.tracing import correlate
 from .timer import Timer
 
 if TYPE_CHECKING:
@@ -83,6 +86,11 @@ def build(
         here.connect(lambda: _deliver(app, sender))
         return here
 
+    if settings.tracing:
+        from .telemetry import otel
+
+        otel.set_up()
+    log.addFilter(correlate)
     loading = Loading(app, lambda: extension.event_loader_function, holds, tally)
     observers = Observers(app, tally)
     state = AppState(
@@ -103,6 +111,7 @@ def build(
         deliverer=Deliverer(
             settings, store, alarms, loading, observers, channel or MailChannel(settings)
         ),
+        spans=EndSpans(None if redis is None else settings.queue),
         ringing=ringing,
     )
     if local is not None:
@@ -115,14 +124,18 @@ def build(
 def renew(state: AppState) -> None:
     """Give a process a holder, a timer and a keeper of its own."""
     state.timer.clear()
+    state.spans.renew()
+    spans = state.spans
     keeper = state.keeper = Keeper(lambda: state.tally.error("store"))
     lease = state.settings.lease
     contact = state.contact = Contact(state.observers)
-    endings = state.endings = Endings(state.alarms, state.timer, keeper.wake, lambda: contact.away)
-    guests = state.guests = Guests(state.store, endings, state.observers, contact)
-    stand_in = None if state.redis is None else StandIn(state.ringing, keeper.wake)
+    endings = state.endings = Endings(
+        state.alarms, state.timer, keeper.wake, lambda: contact.away, spans
+    )
+    guests = state.guests = Guests(state.store, endings, state.observers, contact, spans)
+    stand_in = None if state.redis is None else StandIn(state.ringing, keeper.wake, spans)
     presence = state.presence = Presence(
-        state.store, endings, state.observers, contact, stand_in, lease, keeper.wake
+        state.store, endings, state.observers, contact, stand_in, lease, keeper.wake, spans
     )
     sweep = state.sweep = Sweep(
         state.store,
@@ -134,6 +147,7 @@ def renew(state: AppState) -> None:
         guests,
         state.tally,
         lease,
+        spans,
     )
     for task in (presence.tick, endings.tick, sweep.tick, state.write_counts):
         keeper.add(task)

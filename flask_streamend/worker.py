@@ -108,6 +108,7 @@ def run(state: AppState, queues: tuple[str, ...], burst: bool, scheduler: bool) 
     """
     # It beats, and holds nothing.
     state.sweep.holding = False
+    jobs.stays = True
     state.deliverer.keep_connection()
     make_visible()
     began = False

@@ -13,8 +13,8 @@ import flask_streamend
 from flask_streamend import StreamEndError
 
 
-def python(program: str, *args: str) -> Any:
-    """Run a program in a Python of its own and return what it printed as JSON."""
+def run(program: str, *args: str) -> str:
+    """Run a program in a Python of its own and return what it printed."""
     done = subprocess.run(
         [sys.executable, "-c", program, *args],
         capture_output=True,
@@ -23,7 +23,12 @@ def python(program: str, *args: str) -> Any:
         timeout=60,
     )
     assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return done.stdout
+
+
+def python(program: str, *args: str) -> Any:
+    """Run a program in a Python of its own and return what it printed as JSON."""
+    return json.loads(run(program, *args))
 
 
 def test_a_method_of_flask_s_own_is_not_replaced() -> None:

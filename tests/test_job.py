@@ -27,6 +27,7 @@ from .apps.store import Web, texts
 from .servers import Mailbox, eventually
 
 HOUR = 3_600_000
+TRACE = f"00-{'1' * 32}-{'2' * 16}-01"
 
 
 @pytest.fixture
@@ -240,6 +241,31 @@ def test_a_ring_too_early_twice_is_set_again_twice(app: Flask, redis: Redis) -> 
         ScheduledJobRegistry("default", connection=redis).remove(job)
         Queue("default", connection=redis).enqueue_job(job)
     assert failures(redis) == []
+
+
+def test_an_alarm_carries_its_end_s_trace(app: Flask, redis: Redis) -> None:
+    """Of an end that is traced the job's meta has a copy of the context, set again or not."""
+    report = ending(app, "jam", HOUR)
+    assert report.due is not None
+    meta = {"due": report.due, "traceparent": TRACE}
+    state(app).alarms.arm([Alarm("jam", report.session, report.due, HOUR, TRACE)])
+    assert [job.meta for job in scheduled(redis)] == [meta]
+    state(app).alarms.ring(Alarm("jam", report.session, report.due, 0, TRACE))
+    work(redis, app)
+    assert [job.meta for job in scheduled(redis)] == [meta]
+
+
+def test_a_worker_without_an_application_logs_the_trace(
+    app: Flask, redis: Redis, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A job that can't load the application says in which end's trace that was."""
+    monkeypatch.setenv("FLASK_APP", "tests.apps.nowhere")
+    report = ending(app, "jam")
+    eventually(lambda: state(app).store.look(None).ready, "the event is due")
+    state(app).alarms.ring(Alarm("jam", report.session, report.due or 0, 0, TRACE))
+    work(redis)
+    (record,) = [record for record in caplog.records if "worker-app" in record.getMessage()]
+    assert (record.trace_id, record.span_id) == ("1" * 32, "2" * 16)  # type: ignore[attr-defined]
 
 
 def test_a_failed_notice_has_an_alarm_for_its_retry(app: Flask, redis: Redis) -> None:

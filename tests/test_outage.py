@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from .apps.store import texts
+from .collector import Collector
 from .conftest import missing
 from .ground import Ground
 from .servers import RedisServer, Site, eventually, redis_program
@@ -112,6 +113,58 @@ def test_an_end_is_told_while_redis_is_away(
     # The ledger of the new Redis knows what was told without it.
     states = {record.event_id: record.state for record in ground.store.records(10)}
     assert states == {"alone": "sent", "both": "sent"}
+
+
+@pytest.fixture
+def collector() -> Iterator[Collector]:
+    """Return a collector of traces."""
+    collector = Collector()
+    yield collector
+    collector.stop()
+
+
+def start_traced(ground: Ground, collector: Collector) -> Site:
+    """Start a web process that traces."""
+    return ground.site(
+        app="traced",
+        env=collector.env,
+        STREAMEND_TRACING=True,
+        STREAMEND_LEASE=LEASE,
+        STREAMEND_DELAY=DELAY,
+    )
+
+
+def test_an_end_that_is_told_while_redis_is_away_is_traced(
+    server: RedisServer, ground: Ground, collector: Collector
+) -> None:
+    """What a process tells by itself is traced; the end's own span leaves when Redis is back."""
+    site = start_traced(ground, collector)
+    viewer = site.watch("alone")
+    ground.wait("alone", "live", 1)
+    beat(ground)
+    server.stop()
+    viewer.close()
+    told(ground, "alone")
+    (notify,) = collector.wait("alone", "streamend.notify")
+    assert notify.attributes["streamend.outcome"] == "sent"
+    server.start()
+    (end,) = collector.wait("alone", "streamend.end")
+    assert (notify.trace, notify.parent, notify.pid) == (end.trace, end.id, end.pid)
+
+
+def test_a_trace_outlives_a_redis_that_was_emptied(
+    server: RedisServer, ground: Ground, collector: Collector
+) -> None:
+    """An end that is put back into an emptied Redis keeps the trace that its last leave began."""
+    site = start_traced(ground, collector)
+    site.watch("kept~own-4").close()
+    ground.wait("kept~own-4", "ending", 0)
+    server.stop()
+    server.start()
+    ground.worker(site)
+    end, notify = collector.wait("kept~own-4", "streamend.end", "streamend.notify")
+    assert (notify.trace, notify.parent) == (end.trace, end.id)
+    assert end.pid != notify.pid
 
 
 def test_viewers_sessions_and_ends_are_put_back_into_an_emptied_redis(

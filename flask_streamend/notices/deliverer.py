@@ -20,6 +20,7 @@ from ..store.base import Delivery, Kept, Outcome
 from ..store.interface import Store
 from ..telemetry.logs import log, mask_address, mask_text
 from ..telemetry.names import NOTIFICATIONS
+from ..telemetry.tracing import notifying, sending, settled, traced
 from .base import Channel, Preparing, Skip
 from .failures import reason_of
 from .mail import MailChannel, event_url, message_id, sender_of
@@ -104,7 +105,8 @@ class Deliverer:
                 if not taken:
                     break
                 for delivery in taken:
-                    self._deliver(delivery, channel)
+                    with notifying(delivery, channel.name):
+                        self._deliver(delivery, channel)
 
     def _deliver(self, delivery: Delivery, channel: Channel) -> None:
         found = self._loading.ask(delivery.event_id)
@@ -143,12 +145,17 @@ class Deliverer:
     def _attempt(self, delivery: Delivery, event: Event, channel: Channel) -> None:
         began = time.monotonic()
         try:
-            if isinstance(channel, Preparing):
-                channel.prepare()
-            if not self._store.sending(delivery.id, self._owner, self._lease):
-                log.warning("Event %s: held, or another worker sends", delivery.event_id)
-                return
-            channel.send(self._notice(delivery, event))
+            with sending(delivery, channel.name, harmless=(Skip, StoreError)):
+                if isinstance(channel, Preparing):
+                    channel.prepare()
+                if not self._store.sending(delivery.id, self._owner, self._lease):
+                    log.warning(
+                        "Event %s: held, or another worker sends",
+                        delivery.event_id,
+                        extra=_extra(delivery, channel),
+                    )
+                    return
+                channel.send(self._notice(delivery, event))
         except StoreError:
             raise
         except Skip as skip:
@@ -196,18 +203,21 @@ class Deliverer:
             self._told(delivery, channel)
         if late >= 0 and result.outcome in (Outcome.FAILED, Outcome.POSTPONED):
             at = delivery.due + late + retry
-            self._alarms.arm([Alarm(delivery.event_id, delivery.session, at, retry)])
+            trace = delivery.trace or traced().context
+            self._alarms.arm([Alarm(delivery.event_id, delivery.session, at, retry, trace)])
         elif delivery.again or delivery.attempts:
             self._alarms.disarm([delivery.session])
 
     def _record(self, delivery: Delivery, channel: Channel, result: _Result, retry: int) -> int:
         """Record an outcome, for a while even if the store is away: else it may be told twice."""
         until, wait = time.monotonic() + RECORD, 0.1
+        skipped = result.error if result.outcome is Outcome.SKIPPED else ""
+        attempt = settled(result.outcome.value, result.reason or skipped)
         while True:
             try:
                 return self._store.settle(
                     *(delivery.id, self._owner, channel.name, result.outcome, result.error),
-                    *(retry, result.reason, result.took),
+                    *(retry, result.reason, result.took, attempt.trace_id, attempt.context),
                 )
             except StoreError:
                 if time.monotonic() > until:
@@ -226,6 +236,7 @@ class Deliverer:
             state="sent",
             channel=channel.name,
             attempts=delivery.attempts + 1,
+            trace=delivery.trace,
         )
         self._store.put_back("", [told])
         self._store.add({NOTIFICATIONS.field(channel.name, "sent"): 1})

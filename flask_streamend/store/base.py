@@ -53,6 +53,7 @@ class Held:
         Or :data:`RESTORE`.
     :param age: milliseconds since the session began, for all this process knows.
     :param peak: the session's most viewers; 0 where no store has confirmed the session yet.
+    :param trace: the context of the trace of an end that begins with this, as W3C's traceparent.
     """
 
     count: int
@@ -61,6 +62,7 @@ class Held:
     most: int = 0
     age: int = 0
     peak: int = 0
+    trace: str = ""
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,8 @@ class Ended:
     peak: int
     clients: int = 0
     """Viewers who were still there: more than 0 where the stream was stopped."""
+    trace: str = ""
+    """The context of its trace, where it has one."""
 
     def what(self) -> dict[str, object]:
         """Return what a signal about this end carries."""
@@ -174,6 +178,7 @@ class Kept:
     :param peak: most viewers at once.
     :param clients: viewers who were still there at the end.
     :param state: ``ending``, or a delivery's state.
+    :param trace: the context of its trace, where it has one.
     """
 
     event_id: str
@@ -186,6 +191,7 @@ class Kept:
     channel: str = ""
     error: str = ""
     attempts: int = 0
+    trace: str = ""
 
 
 @dataclass(frozen=True)
@@ -206,6 +212,10 @@ class Delivery:
     """Viewers who were still there at the end."""
     again: bool = False
     """Whether it was taken up before, so that an alarm was set for it."""
+    trace: str = ""
+    """The context of its end's trace, where it has one."""
+    tried: str = ""
+    """The context of the attempt before, where that was traced."""
 
     def what(self) -> dict[str, object]:
         """Return what a signal about this end carries."""

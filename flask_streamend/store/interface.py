@@ -64,20 +64,34 @@ class Store(Protocol):
         """Remove a holder whose lease lapsed, or which says goodbye, with what it held."""
 
     def guest(
-        self, act: GuestAct, event_id: str, guest: str, ttl: int, session: str, delay: int
+        self,
+        act: GuestAct,
+        event_id: str,
+        guest: str,
+        ttl: int,
+        session: str,
+        delay: int,
+        trace: str = "",
     ) -> Report:
         """Note a viewer by name as come or gone, or expire an event's guests.
 
         :param guest: who; nothing that may not be read in the store.
         :param ttl: milliseconds until the guest is gone by itself.
         :param session: the session to begin if the event has none.
+        :param trace: the context of the trace of an end that begins by this.
         """
 
-    def schedule(self, event_id: str, session: str, delay: int) -> Report:
-        """End an event after a delay if nobody is there then."""
+    def schedule(self, event_id: str, session: str, delay: int, trace: str = "") -> Report:
+        """End an event after a delay if nobody is there then.
 
-    def finish(self, event_id: str, change: Change) -> Ended | None:
-        """End an event's session now, stopped or purged; None where it has none."""
+        :param trace: the context of the end's trace.
+        """
+
+    def finish(self, event_id: str, change: Change, trace: str = "") -> Ended | None:
+        """End an event's session now, stopped or purged; None where it has none.
+
+        :param trace: the context of the end's trace, where it has none yet.
+        """
 
     def look(self, due: int | None) -> Look:
         """Say what is ready, and whether something still waits for the instant ``due``."""
@@ -97,6 +111,12 @@ class Store(Protocol):
 
     def still_owed(self, ends: Sequence[tuple[str, str]]) -> set[str]:
         """Return, of pairs of event and session, the sessions whose hosts are still to be told."""
+
+    def traces(self, ends: Sequence[tuple[str, str]]) -> dict[str, tuple[str, bool]]:
+        """Return, of pairs of event and session, each session's trace context and if it is over.
+
+        Empty, where it has none: somebody came back. Sessions that aren't known are left out.
+        """
 
     def hold(self, ms: int) -> int:
         """Hold every notice for a while, 0: no longer; return the milliseconds that were left."""
@@ -118,6 +138,7 @@ class Store(Protocol):
         reason: str = "",
         took: int = -1,
         trace: str = "",
+        attempt: str = "",
     ) -> int:
         """Record how an attempt went and return the milliseconds since the event's due time.
 
@@ -128,6 +149,7 @@ class Store(Protocol):
         :param reason: why it failed, in one word.
         :param took: milliseconds the attempt took; -1: there was none.
         :param trace: the id of the end's trace, for exemplars.
+        :param attempt: the context of the attempt's trace, for the next attempt to link to.
         """
 
     def next_try(self) -> int | None:

@@ -72,7 +72,7 @@ class MemoryStore(MemoryPresence):
         if stale:
             self._clients[event] -= stale
         due, entry = now + end.left, self._ledger.get(end.session)
-        own = Session(end.session, now - end.age, max(0, end.left), end.peak)
+        own = Session(end.session, now - end.age, max(0, end.left), end.peak, end.trace)
         if end.state == "ending":
             return entry is None and self._put_ending(event, own, due)
         put = entry is None
@@ -110,7 +110,7 @@ class MemoryStore(MemoryPresence):
             # Two may have seen somebody leave: the last leave counts.
             if self._clients[event] or self._due.get(event, 0) >= due:
                 return False
-            self._due[event] = due
+            self._due[event], session.trace = due, own.trace
             return True
         if session.started <= due:
             if own.started >= session.started:
@@ -129,7 +129,8 @@ class MemoryStore(MemoryPresence):
             for event, due in self._due.items():
                 session = self._sessions[event]
                 age, left = now - session.started, due - now
-                ends.append(Kept(event, session.id, age, left, session.peak))
+                kept = Kept(event, session.id, age, left, session.peak, trace=session.trace)
+                ends.append(kept)
             for entry in self._ledger.values():
                 session = entry.session
                 ends.append(
@@ -144,6 +145,7 @@ class MemoryStore(MemoryPresence):
                         channel=entry.channel,
                         error=entry.error,
                         attempts=entry.attempts,
+                        trace=session.trace,
                     )
                 )
             return ends
@@ -153,6 +155,17 @@ class MemoryStore(MemoryPresence):
             opened = {id_ for id_, entry in self._ledger.items() if entry.next_at is not None}
             ending = {self._sessions[event].id for event in self._due}
             return {session for _, session in ends} & (opened | ending)
+
+    def traces(self, ends: Sequence[tuple[str, str]]) -> dict[str, tuple[str, bool]]:
+        found = {}
+        with self._act():
+            for event, id_ in ends:
+                session = self._sessions.get(event)
+                if id_ in self._ledger:
+                    found[id_] = self._ledger[id_].session.trace, True
+                elif session is not None and session.id == id_:
+                    found[id_] = session.trace, False
+        return found
 
     def next_try(self) -> int | None:
         with self._act():

@@ -31,6 +31,7 @@ class Session:
     started: int
     delay: int
     peak: int = 0
+    trace: str = ""
 
 
 @dataclass
@@ -50,6 +51,7 @@ class Entry:
     unknown: bool = False
     away: bool = False
     settled: int | None = None
+    tried: str = ""
 
 
 class MemoryLedger:
@@ -88,7 +90,9 @@ class MemoryLedger:
         self._stats.update(["sessions_ended", "deliveries_made"])
         self._observe("event_duration", max(0, due - session.started))
         self._observe("event_peak_clients", session.peak)
-        return Ended(event_id, session.id, due, session.started, session.peak, clients)
+        return Ended(
+            event_id, session.id, due, session.started, session.peak, clients, session.trace
+        )
 
     def _instants(self) -> list[int]:
         """Return when each open delivery may be taken up next."""
@@ -110,7 +114,7 @@ class MemoryLedger:
                 taken.append(
                     Delivery(
                         *(id_, entry.event_id, session, entry.due, entry.attempts),
-                        *(entry.clients, bool(entry.channel)),
+                        *(entry.clients, bool(entry.channel), entry.session.trace, entry.tried),
                     )
                 )
             return taken
@@ -139,6 +143,7 @@ class MemoryLedger:
         reason: str = "",
         took: int = -1,
         trace: str = "",
+        attempt: str = "",
     ) -> int:
         with self._act():
             entry, now = self._ledger.get(delivery), self._now()
@@ -152,6 +157,7 @@ class MemoryLedger:
                 entry.attempts += entry.state != "sending"
                 self._failed(entry, channel, reason)
             entry.channel, entry.error, entry.owner = channel, error, None
+            entry.tried = attempt or entry.tried
             if outcome in (Outcome.FAILED, Outcome.POSTPONED):
                 if outcome is Outcome.FAILED:
                     entry.state = "retrying"

@@ -52,6 +52,7 @@ class MemoryPresence(MemoryLedger):
         delay: int,
         age: int = 0,
         peak: int = 0,
+        trace: str = "",
     ) -> Reported:
         old = held.get(event, 0)
         clients = self._clients.get(event, 0) + count - old
@@ -78,9 +79,11 @@ class MemoryPresence(MemoryLedger):
                 session.id, session.started = candidate, self._after() - age
             if delay >= 0:
                 session.delay = delay
-            if clients == 0 and due is None:
+            if clients:
+                session.trace = ""
+            elif due is None:
                 due = self._due[event] = self._after() + session.delay
-                change = Change.ENDING
+                change, session.trace = Change.ENDING, trace
             session.peak = max(session.peak, clients, peak)
             self._clients[event] = clients
         return self._row(event, change, session, clients, due)
@@ -136,9 +139,10 @@ class MemoryPresence(MemoryLedger):
                             known.held, event, most, h.session, h.delay, h.age, h.peak
                         )
                         rows += [flash] if flash.change is not Change.NONE else []
-                    rows.append(
-                        self._apply(known.held, event, h.count, h.session, h.delay, h.age, h.peak)
+                    row = self._apply(
+                        *(known.held, event, h.count, h.session, h.delay, h.age, h.peak, h.trace)
                     )
+                    rows.append(row)
             return Report(self._after(), tuple(rows))
 
     def heartbeat(
@@ -200,7 +204,14 @@ class MemoryPresence(MemoryLedger):
             return Report(self._after(), tuple(rows))
 
     def guest(
-        self, act: GuestAct, event_id: str, guest: str, ttl: int, session: str, delay: int
+        self,
+        act: GuestAct,
+        event_id: str,
+        guest: str,
+        ttl: int,
+        session: str,
+        delay: int,
+        trace: str = "",
     ) -> Report:
         with self._act():
             guests = self._guests.get(event_id, {})
@@ -221,7 +232,7 @@ class MemoryPresence(MemoryLedger):
             else:
                 self._guests.pop(event_id, None)
             held = self._holders[GUESTS].held
-            row = self._apply(held, event_id, len(guests), session, delay)
+            row = self._apply(held, event_id, len(guests), session, delay, trace=trace)
             went = len(before) + came - len(guests)
             return Report(self._after(), (row,), came=came, went=went)
 
@@ -232,7 +243,7 @@ class MemoryPresence(MemoryLedger):
             if max(gone.values(), default=0) > now
         }
 
-    def schedule(self, event_id: str, session: str, delay: int) -> Report:
+    def schedule(self, event_id: str, session: str, delay: int, trace: str = "") -> Report:
         with self._act():
             clients, known = self._clients.get(event_id, 0), self._sessions.get(event_id)
             if clients > 0 and known is not None:
@@ -243,10 +254,11 @@ class MemoryPresence(MemoryLedger):
                 self._clients[event_id] = 0
                 self._stats["sessions_begun"] += 1
             due = self._due[event_id] = self._after() + delay
+            known.trace = trace
             row = self._row(event_id, Change.ENDING, known, 0, due)
             return Report(self._after(), (row,))
 
-    def finish(self, event_id: str, change: Change) -> Ended | None:
+    def finish(self, event_id: str, change: Change, trace: str = "") -> Ended | None:
         with self._act():
             session, now = self._sessions.pop(event_id, None), self._now()
             if session is None:
@@ -262,4 +274,5 @@ class MemoryPresence(MemoryLedger):
             if change is Change.PURGED:
                 self._stats["sessions_purged"] += 1
                 return Ended(event_id, session.id, now, session.started, session.peak, clients)
+            session.trace = session.trace or trace
             return self._deliver(event_id, session, now, clients)

@@ -63,7 +63,8 @@ class RedisStore(RedisOverview):
         quiet: int = QUIET_MS,
     ) -> Report:
         entries = {
-            event: [h.count, h.session, h.delay, h.most, h.age, h.peak] for event, h in held.items()
+            event: [h.count, h.session, h.delay, h.most, h.age, h.peak, *filter(None, [h.trace])]
+            for event, h in held.items()
         }
         known, now, *rows = self._run(
             "report",
@@ -102,20 +103,27 @@ class RedisStore(RedisOverview):
         return Report(int(now), tuple(map(_reported, rows)))
 
     def guest(
-        self, act: GuestAct, event_id: str, guest: str, ttl: int, session: str, delay: int
+        self,
+        act: GuestAct,
+        event_id: str,
+        guest: str,
+        ttl: int,
+        session: str,
+        delay: int,
+        trace: str = "",
     ) -> Report:
         k = self.keys
         keys = [k.held(k.GUESTS), k.guests(event_id), k.expiry, k.stragglers(event_id)]
         now, row, came, went = self._run(
-            "guest", [*self._presence, *keys], *(act, event_id, guest, ttl, session, delay)
+            "guest", [*self._presence, *keys], *(act, event_id, guest, ttl, session, delay, trace)
         )
         return Report(int(now), (_reported(row),), came=int(came), went=int(went))
 
-    def schedule(self, event_id: str, session: str, delay: int) -> Report:
-        now, row = self._run("schedule", self._presence[:5], event_id, session, delay)
+    def schedule(self, event_id: str, session: str, delay: int, trace: str = "") -> Report:
+        now, row = self._run("schedule", self._presence[:5], event_id, session, delay, trace)
         return Report(int(now), (_reported(row),))
 
-    def finish(self, event_id: str, change: Change) -> Ended | None:
+    def finish(self, event_id: str, change: Change, trace: str = "") -> Ended | None:
         k = self.keys
         guests = [k.guests(event_id), k.expiry, k.stragglers(event_id)]
         while True:
@@ -125,7 +133,7 @@ class RedisStore(RedisOverview):
             row = self._run(
                 "finish",
                 [*self._presence, k.open, k.pending, *guests, *held],
-                *(event_id, change.value, OVER_MS),
+                *(event_id, change.value, OVER_MS, trace),
             )
             if len(row) != 1:
                 return _ended(row) if row else None
@@ -147,7 +155,7 @@ class RedisStore(RedisOverview):
         rows = [
             [
                 *(e.event_id, e.session, e.age, e.peak, e.clients, e.left),
-                *(e.state, e.channel, e.error, e.attempts),
+                *(e.state, e.channel, e.error, e.attempts, e.trace),
             ]
             for e in kept
         ]
@@ -263,5 +271,8 @@ def _reported(row: list[Any]) -> Reported:
 
 
 def _ended(row: list[Any]) -> Ended:
-    event, session, due, started, peak, clients = row
-    return Ended(text(event), text(session), int(due), int(started), int(peak), int(clients))
+    event, session, due, started, peak, clients, trace = row
+    return Ended(
+        *(text(event), text(session), int(due), int(started), int(peak), int(clients)),
+        trace=text(trace),
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from redis import Redis
@@ -47,14 +47,29 @@ class RedisLedger:
         reason: str = "",
         took: int = -1,
         trace: str = "",
+        attempt: str = "",
     ) -> int:
         late = self._run(
             "settle",
             self._books,
             *(delivery, owner, channel, outcome.value, error, reason, took, retry),
-            *(KEEP_MS, KEEP_COUNT, trace),
+            *(KEEP_MS, KEEP_COUNT, trace, attempt),
         )
         return int(late)
+
+    def traces(self, ends: Sequence[tuple[str, str]]) -> dict[str, tuple[str, bool]]:
+        k, found = self.keys, {}
+        with answering():
+            pipe = self.redis.pipeline(transaction=True)
+            pipe.hmget(k.sessions, [event for event, _ in ends])
+            pipe.hmget(k.ledger, [session for _, session in ends])
+            sessions, records = pipe.execute()
+        for (_, id_), packed, record in zip(ends, sessions, records, strict=True):
+            if record is not None:
+                found[id_] = json.loads(record).get("trace", ""), True
+            elif packed is not None and (session := json.loads(packed))["id"] == id_:
+                found[id_] = session.get("trace", ""), False
+        return found
 
     def dead(self, act: DeadAct, delivery: str) -> bool:
         return bool(self._run("dead", self._books, delivery, act))
@@ -105,6 +120,8 @@ def _delivery(id_: str, record: dict[str, Any]) -> Delivery:
         int(record["attempts"]),
         int(record.get("clients", 0)),
         bool(record["channel"]),
+        record.get("trace", ""),
+        record.get("tried", ""),
     )
 
 

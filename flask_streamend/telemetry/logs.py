@@ -13,6 +13,18 @@ log = logging.getLogger("flask_streamend")
 _ADDRESS = re.compile(r"""[^\s@<>"'(),;:\[\]]+@[^\s@<>"'(),;:\[\]]+""")
 
 
+def _mask_trace(record: logging.LogRecord) -> bool:
+    """Mask the addresses in a record's traceback, whatever handler writes it."""
+    if record.exc_info and not record.exc_text:
+        # Formatters take a text that is there already.
+        record.exc_text = mask(_plain.formatException(record.exc_info))
+    return True
+
+
+_plain = logging.Formatter()
+log.addFilter(_mask_trace)
+
+
 def make_visible() -> None:
     """Have this package's lines shown where the application configured no logging.
 
@@ -31,7 +43,18 @@ def mask_address(address: str) -> str:
     return f"{local[:1]}***{at}{domain}" if at else "***"
 
 
+def mask(text: str) -> str:
+    """Return a text with the addresses in it masked."""
+    return _ADDRESS.sub(lambda match: mask_address(match.group()), text)
+
+
+def ids(traceparent: str) -> dict[str, str]:
+    """Return what a log record carries of a trace's context."""
+    parts = traceparent.split("-")
+    return {"trace_id": parts[1], "span_id": parts[2]} if len(parts) == 4 else {}
+
+
 def mask_text(text: str, limit: int = 300) -> str:
     """Return a text, such as a server's answer, with the addresses in it masked, and bounded."""
-    masked = _ADDRESS.sub(lambda match: mask_address(match.group()), text)
+    masked = mask(text)
     return masked if len(masked) <= limit else masked[: limit - 1] + "…"

@@ -6,7 +6,7 @@
 -- KEYS  1 holders  2 clients  3 sessions  4 due  5 stats  6 over  7 ledger  8 pulse  9 shared
 --       10 open  11 pending
 -- ARGV  1 how many at the most
--- returns {{event, session, due, started, peak, clients}, ...}; none in a gap or a hold
+-- returns {{event, session, due, started, peak, clients, trace}, ...}; none in a gap or a hold
 --- include clock
 --- include pulse
 --- include bounds

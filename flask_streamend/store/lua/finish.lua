@@ -7,9 +7,10 @@
 --       10 open  11 pending  12 guests:EVENT  13 expiry  14 stragglers:EVENT
 --       15... held:HOLDER, of every holder, guests included
 -- ARGV  1 event   2 "stopped" or "purged"   3 ms for which `over` remembers it
+--       4 the context of the end's trace, where it has none yet; or ""
 -- returns {}: there was no session
 --         {"again"}: holders came meanwhile whose keys were not given; nothing was done
---         {event, session, due, started, peak, clients}
+--         {event, session, due, started, peak, clients, trace}
 --- include clock
 --- include bounds
 --- include observe
@@ -44,6 +45,7 @@ redis.call('ZREMRANGEBYSCORE', KEYS[6], '-inf', now - tonumber(ARGV[3]))
 redis.call('PEXPIRE', KEYS[6], ARGV[3])
 if ARGV[2] == 'purged' then
   redis.call('HINCRBY', KEYS[5], 'sessions_purged', 1)
-  return {event, session.id, now, session.started, session.peak, clients}
+  return {event, session.id, now, session.started, session.peak, clients, ''}
 end
+session.trace = session.trace or (ARGV[4] ~= '' and ARGV[4] or nil)
 return deliver(event, session, now, clients, KEYS[10], KEYS[11])

@@ -6,6 +6,7 @@
 --       10 held:guests  11 guests:EVENT  12 expiry  13 stragglers:EVENT
 -- ARGV  1 "join", "seen", "leave" or "expire"   2 event   3 guest
 --       4 ms until the guest is gone by itself   5 session to begin   6 delay in ms
+--       7 the context of the trace of an end that begins by this, or ""
 -- returns {now, {event, change, session, clients, due or "", started, peak}, guests who came, guests who went}
 --- include clock
 --- include fresh
@@ -30,5 +31,6 @@ if first[2] then
 else
   redis.call('ZREM', KEYS[12], ARGV[2])
 end
-local row = apply(KEYS[10], ARGV[2], redis.call('ZCARD', KEYS[11]), ARGV[5], tonumber(ARGV[6]), 0, 0)
+local row = apply(KEYS[10], ARGV[2], redis.call('ZCARD', KEYS[11]), ARGV[5], tonumber(ARGV[6]), 0, 0,
+  ARGV[7] ~= '' and ARGV[7] or nil)
 return {after, row, came, went}

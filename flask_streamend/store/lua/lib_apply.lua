@@ -8,8 +8,9 @@
 -- candidate  the session to begin, or which the holder knows
 -- age        ms since that session began, for all the holder knows
 -- peak       its most viewers; 0 of a session that no store has confirmed
+-- trace      the context of the trace of the end that begins by this; or nil
 -- returns {event, change, session, clients, due or "", started, peak}
-local function apply(held, event, count, candidate, delay, age, peak)
+local function apply(held, event, count, candidate, delay, age, peak, trace)
   local old = tonumber(redis.call('HGET', held, event) or '0')
   local clients = tonumber(redis.call('ZSCORE', KEYS[2], event) or '0') + count - old
   local packed = redis.call('HGET', KEYS[3], event)
@@ -30,7 +31,7 @@ local function apply(held, event, count, candidate, delay, age, peak)
     redis.call('HINCRBY', KEYS[5], 'sessions_begun', 1)
   elseif due and clients > 0 then
     redis.call('ZREM', KEYS[4], event)
-    due = false
+    due, session.trace = false, nil
     change = 'resumed'
     redis.call('HINCRBY', KEYS[5], 'grace_periods|resumed', 1)
   end
@@ -43,7 +44,7 @@ local function apply(held, event, count, candidate, delay, age, peak)
     if clients == 0 and not due then
       due = after + session.delay
       redis.call('ZADD', KEYS[4], due, event)
-      change = 'ending'
+      change, session.trace = 'ending', trace
     end
     session.peak = math.max(session.peak, clients, peak)
     local repacked = cjson.encode(session)

@@ -7,7 +7,8 @@
 --       10 open  11 pending  12 sending  13 retrying  14 closed  15 held:HOLDER
 -- ARGV  1 holder   2 ms for which its own attempts in progress stay its own
 --       3 JSON [[event, session, ms since it began, peak, viewers who were there at the end,
---         ms until it is due (negative: since), state, channel, error, attempts], ...]
+--         ms until it is due (negative: since), state, channel, error, attempts, the context of
+--         its trace or ""], ...]
 --         with state "ending", or as in the ledger
 -- returns how many were put back
 --- include clock
@@ -46,7 +47,8 @@ for _, kept in ipairs(cjson.decode(ARGV[3])) do
   local session = packed and cjson.decode(packed)
   local entry = redis.call('HGET', KEYS[7], id)
   local record = entry and cjson.decode(entry)
-  local own = {id = id, started = after - age, peak = peak, delay = math.max(0, left)}
+  local own = {id = id, started = after - age, peak = peak, delay = math.max(0, left),
+    trace = kept[11] ~= '' and kept[11] or nil}
 
   if state == 'ending' and not record then
     if not session then
@@ -59,6 +61,8 @@ for _, kept in ipairs(cjson.decode(ARGV[3])) do
       -- Two may have seen somebody leave: the last leave counts.
       if there == 0 and tonumber(redis.call('ZSCORE', KEYS[4], event) or '0') < due then
         redis.call('ZADD', KEYS[4], due, event)
+        session.trace = own.trace
+        redis.call('HSET', KEYS[3], event, cjson.encode(session))
         put = put + 1
       end
     elseif session.started <= due then

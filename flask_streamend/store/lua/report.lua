@@ -7,7 +7,8 @@
 --       10 held:HOLDER
 -- ARGV  1 holder   2 seq   3 lease in ms   4 "1": the report is full
 --       5 JSON {event: [count, session it knows or would begin, delay in ms, most since the last
---         report or -1 (RESTORE), ms since that session began, its peak or 0 where no store has confirmed it], ...}
+--         report or -1 (RESTORE), ms since that session began, its peak or 0 where no store has confirmed it,
+--         and where it is traced the context of an end that begins by this], ...}
 --       6 the epoch it knew, or ""   7 ms within which it is heard of again
 -- returns {"unknown", now}: a partial report of a holder that is not known; nothing was done
 --         {"old", now}: nothing was done
@@ -56,7 +57,7 @@ for event, entry in pairs(held) do
       local flash = apply(KEYS[10], event, most, session, delay, age, peak)
       if flash[2] ~= 'none' then reply[#reply + 1] = flash end
     end
-    row = apply(KEYS[10], event, count, session, delay, age, peak)
+    row = apply(KEYS[10], event, count, session, delay, age, peak, entry[7])
   end
   reply[#reply + 1] = row
 end

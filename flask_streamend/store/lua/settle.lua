@@ -7,7 +7,7 @@
 -- ARGV  1 delivery   2 owner   3 channel   4 outcome: sent, skipped, dead, failed or postponed
 --       5 error, or why it was skipped   6 why it failed, in a word   7 ms the attempt took, or -1
 --       8 ms until the next try   9 ms a closed record is kept   10 closed records kept
---       11 trace id, or ""
+--       11 trace id, or ""   12 the context of the attempt's trace, or ""
 -- returns ms since the event was due; -1 where the delivery is no longer the caller's
 --- include clock
 --- include bounds
@@ -31,6 +31,7 @@ if outcome == 'failed' or outcome == 'dead' then
   if ARGV[6] ~= '' then count('delivery_failures|' .. channel .. '|' .. ARGV[6], 1) end
 end
 record.channel, record.error, record.owner, record.away = channel, ARGV[5], nil, nil
+if ARGV[12] ~= '' then record.tried = ARGV[12] end
 if outcome == 'failed' or outcome == 'postponed' then
   if outcome == 'failed' then
     move(owed, KEYS[4], record, 'retrying')

@@ -1,0 +1,178 @@
+"""What is logged: as JSON, with the ids of its event and trace, and no address in it."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from flask_streamend import signals
+from flask_streamend.logs import JsonFormatter
+from flask_streamend.telemetry.logs import log
+
+from .apps.local import make_app, state
+from .apps.pages import ROOT, marked
+from .test_importing import python, run
+
+
+class Written:
+    """A handler's stream.
+
+    :param formatter: None: logging's own.
+    """
+
+    def __init__(self, formatter: logging.Formatter | None) -> None:
+        self._stream = io.StringIO()
+        self.handler = logging.StreamHandler(self._stream)
+        self.handler.setFormatter(formatter)
+
+    @property
+    def text(self) -> str:
+        """Return what was written."""
+        return self._stream.getvalue()
+
+    def records(self) -> list[dict[str, Any]]:
+        """Return what was written, a record a line."""
+        return [json.loads(line) for line in self.text.splitlines()]
+
+
+@pytest.fixture
+def plain() -> Iterator[Written]:
+    """Return what a handler with logging's own formatter writes of this package's records."""
+    yield from _written(None)
+
+
+@pytest.fixture
+def written() -> Iterator[Written]:
+    """Return what a handler with our formatter writes of them."""
+    yield from _written(JsonFormatter())
+
+
+def _written(formatter: logging.Formatter | None) -> Iterator[Written]:
+    found = Written(formatter)
+    log.addHandler(found.handler)
+    yield found
+    log.removeHandler(found.handler)
+
+
+@dataclass
+class Host:
+    """A value of an application's, with an address in it."""
+
+    email: str
+
+
+def test_a_record_is_one_line_of_json(written: Written) -> None:
+    """Time, level, logger and message stand beside what the record was given as ``extra``."""
+    log.warning("Event %s\nended", "jam", extra={"event_id": "jam", "delay": 0.5})
+    (record,) = written.records()
+    assert record.pop("time").endswith("+00:00")
+    assert record == {
+        "level": "WARNING",
+        "logger": "flask_streamend",
+        "message": "Event jam\nended",
+        "event_id": "jam",
+        "delay": 0.5,
+    }
+
+
+def test_addresses_are_masked_wherever_they_stand(written: Written) -> None:
+    """In the message, in values however deep, in keys, objects, tracebacks and stacks."""
+    extra = {
+        "host": "host@example.org",
+        "tried": [{"to": ("host@example.org",)}, {"host@example.org": 1}],
+        "owner": Host("host@example.org"),
+        "cause": LookupError("no host@example.org"),
+    }
+    try:
+        raise ValueError("nobody called <host@example.org>")
+    except ValueError:
+        log.exception("Could not tell %s", "host@example.org", extra=extra, stack_info=True)
+    (record,) = written.records()
+    assert "host@" not in written.text
+    assert record["message"] == "Could not tell h***@example.org"
+    assert record["tried"] == [{"to": ["h***@example.org"]}, {"h***@example.org": 1}]
+    assert record["owner"] == {"email": "h***@example.org"}
+    assert record["exc_info"].endswith("ValueError: nobody called <h***@example.org>")
+
+
+def test_a_traceback_of_ours_is_masked_for_any_handler(plain: Written) -> None:
+    """Where an application logs as it likes, a traceback of this package shows no address."""
+
+    def receive(sender: object, **_: Any) -> None:
+        raise ValueError("nobody called host@example.org")
+
+    app = make_app("memory://")
+    with signals.event_ended.connected_to(receive, sender=app):
+        state(app).observers.now(signals.event_ended, event_id="jam", session="5e55")
+    assert "A receiver of the signal event-ended failed\nTraceback" in plain.text
+    assert plain.text.endswith("ValueError: nobody called h***@example.org\n")
+
+
+IN_A_SPAN = """\
+import json, logging, sys
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from flask_streamend.logs import JsonFormatter
+
+handler = logging.StreamHandler(sys.stdout)
+handler.setFormatter(JsonFormatter())
+logger = logging.getLogger("an application's")
+logger.addHandler(handler)
+logger.warning("No SDK is set up")
+trace.set_tracer_provider(TracerProvider())
+logger.warning("In no span")
+with trace.get_tracer("tests").start_as_current_span("request") as span:
+    logger.warning("In a span")
+    context = span.get_span_context()
+print(json.dumps([format(context.trace_id, "032x"), format(context.span_id, "016x")]))
+"""
+
+
+def test_a_record_carries_the_ids_of_its_span() -> None:
+    """Our formatter names the trace and the span in which any logger's record was written."""
+    done = run(IN_A_SPAN)
+    off, outside, within, ids = (json.loads(line) for line in done.splitlines())
+    assert [within["trace_id"], within["span_id"]] == ids
+    assert {"trace_id", "span_id"}.isdisjoint(off | outside)
+
+
+def test_python_json_logger_s_own_options_can_be_given() -> None:
+    """What the formatter sets can be set otherwise, as in any python-json-logger's."""
+    found = Written(JsonFormatter("%(message)s", timestamp=False, static_fields={"site": "live"}))
+    logger = logging.getLogger("tests.logs")
+    logger.addHandler(found.handler)
+    logger.warning("ended", extra={"host": "host@example.org"})
+    logger.removeHandler(found.handler)
+    assert found.records() == [{"message": "ended", "site": "live", "host": "h***@example.org"}]
+
+
+def test_the_documentation_s_configuration_works() -> None:
+    """The example in docs/tracing.md logs a record of this package's as JSON."""
+    example = marked(ROOT / "docs" / "tracing.md", "file", "logs.py").body
+    program = example + (
+        "import sys\nsys.stderr = sys.stdout\n"
+        "logging.config.dictConfig(LOGGING)\n"
+        "logging.getLogger('flask_streamend').info('host@example.org', extra={'event_id': 'jam'})\n"
+    )
+    record = python(program)
+    assert record["message"] == "h***@example.org"
+    assert (record["event_id"], record["level"]) == ("jam", "INFO")
+
+
+def test_without_python_json_logger_the_cure_is_said() -> None:
+    """Where it is not installed, the import says what to install."""
+    program = (
+        "import json, sys\nsys.modules['pythonjsonlogger'] = None\n"
+        "sys.modules['pythonjsonlogger.json'] = None\n"
+        "try:\n    import flask_streamend.logs\n"
+        "except ImportError as error:\n    print(json.dumps(str(error)))\n"
+    )
+    assert python(program) == (
+        "flask_streamend.logs needs python-json-logger: pip install 'flask-streamend[logs]'"
+    )
