@@ -11,7 +11,10 @@ from typing import Any
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
-from .servers import eventually
+from .ground import Ground
+from .servers import Site, eventually
+
+END, NOTIFY, SEND = "streamend.end", "streamend.notify", "streamend.send"
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,12 @@ class Collector:
 
         return eventually(all_there, f"{names} of {event_id}: {self.spans(event_id)}")
 
+    def private(self) -> list[bytes]:
+        """Return what was received and should never be sent: of addresses, names and links."""
+        everything = b"".join(self.raw)
+        secrets = (b"host@example.org", b"live@example.org", b"The ", b"live.example.org")
+        return [secret for secret in secrets if secret in everything]
+
     def stop(self) -> None:
         """Listen no more."""
         self._server.shutdown()
@@ -129,3 +138,16 @@ def _spans(body: bytes) -> Iterator[Span]:
 def _value(value: AnyValue) -> Any:
     which = value.WhichOneof("value")
     return None if which is None else getattr(value, which)
+
+
+def traced_site(ground: Ground, collector: Collector, name: str, *args: str, **config: Any) -> Site:
+    """Start a site that traces, with a namespace and a queue of its own."""
+    return ground.site(
+        *args,
+        app="traced",
+        env=collector.env,
+        STREAMEND_TRACING=True,
+        STREAMEND_NAMESPACE=name,
+        STREAMEND_QUEUE=name,
+        **config,
+    )

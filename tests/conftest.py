@@ -17,6 +17,7 @@ from flask_streamend.store.memory import MemoryStore
 from flask_streamend.store.redis import RedisStore
 
 from .apps.store import pooled
+from .collector import Collector
 from .ground import Ground
 from .servers import Mailbox, Process, Site, eventually, free_port, redis_program
 
@@ -80,6 +81,14 @@ def ground(_redis_port: int, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     ground = Ground(tmp_path_factory.mktemp("ground"), f"redis://127.0.0.1:{_redis_port}/1")
     yield ground
     ground.stop()
+
+
+@pytest.fixture(scope="module")
+def collector() -> Iterator[Collector]:
+    """Return a collector of traces, which a module's tests share."""
+    collector = Collector()
+    yield collector
+    collector.stop()
 
 
 @pytest.fixture(params=["redis", "memory"])

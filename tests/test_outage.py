@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from .apps.store import texts
-from .collector import Collector
+from .collector import END, NOTIFY, Collector
 from .conftest import missing
 from .ground import Ground
 from .servers import RedisServer, Site, eventually, redis_program
@@ -115,14 +115,6 @@ def test_an_end_is_told_while_redis_is_away(
     assert states == {"alone": "sent", "both": "sent"}
 
 
-@pytest.fixture
-def collector() -> Iterator[Collector]:
-    """Return a collector of traces."""
-    collector = Collector()
-    yield collector
-    collector.stop()
-
-
 def start_traced(ground: Ground, collector: Collector) -> Site:
     """Start a web process that traces."""
     return ground.site(
@@ -145,10 +137,10 @@ def test_an_end_that_is_told_while_redis_is_away_is_traced(
     server.stop()
     viewer.close()
     told(ground, "alone")
-    (notify,) = collector.wait("alone", "streamend.notify")
+    (notify,) = collector.wait("alone", NOTIFY)
     assert notify.attributes["streamend.outcome"] == "sent"
     server.start()
-    (end,) = collector.wait("alone", "streamend.end")
+    (end,) = collector.wait("alone", END)
     assert (notify.trace, notify.parent, notify.pid) == (end.trace, end.id, end.pid)
 
 
@@ -162,7 +154,7 @@ def test_a_trace_outlives_a_redis_that_was_emptied(
     server.stop()
     server.start()
     ground.worker(site)
-    end, notify = collector.wait("kept~own-4", "streamend.end", "streamend.notify")
+    end, notify = collector.wait("kept~own-4", END, NOTIFY)
     assert (notify.trace, notify.parent) == (end.trace, end.id)
     assert end.pid != notify.pid
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import urllib.request
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,40 +14,14 @@ from flask_streamend.store.redis import RedisStore
 from flask_streamend.telemetry import spans
 
 from .apps.pages import ROOT, marked
-from .collector import Collector, Span
+from .collector import END, NOTIFY, SEND, Collector, Span, traced_site
 from .ground import Ground
 from .servers import Process, Site, eventually
-from .smtp import Inbox, Server
 from .test_drain import PRELOAD
-from .viewers import Worker, both_workers
 
-END, NOTIFY, SEND = "streamend.end", "streamend.notify", "streamend.send"
 #: OTLP's numbers of the kinds.
 KINDS = {"client": 3, "producer": 4, "consumer": 5}
-#: Seconds: well over twice the time between two looks of a worker.
-LEASE = 8
 OPEN_METRICS = "application/openmetrics-text; version=1.0.0"
-
-
-@pytest.fixture(scope="module")
-def collector() -> Iterator[Collector]:
-    """Return the collector of these tests."""
-    collector = Collector()
-    yield collector
-    collector.stop()
-
-
-def traced_site(ground: Ground, collector: Collector, name: str, *args: str, **config: Any) -> Site:
-    """Start a site that traces, with a namespace and a queue of its own."""
-    return ground.site(
-        *args,
-        app="traced",
-        env=collector.env,
-        STREAMEND_TRACING=True,
-        STREAMEND_NAMESPACE=name,
-        STREAMEND_QUEUE=name,
-        **config,
-    )
 
 
 #: Each worker, beside a web server that starts its processes in another way.
@@ -204,61 +176,6 @@ def test_who_comes_back_leaves_no_trace(
     ground.stop_process(other.process)
 
 
-def test_a_further_try_is_in_the_trace_and_linked(ground: Ground, collector: Collector) -> None:
-    """After a mail server's 451 the next try is in the same trace, linked to the first."""
-    answers = iter(["451 <host@example.org> is busy"])
-    server = Server(Inbox(refuse=lambda address: next(answers, "")))
-    server.start()
-    site = traced_site(
-        ground, collector, "again", MAIL_PORT=server.port, STREAMEND_RETRY_BACKOFF=0.2
-    )
-    ground.worker(site, "scheduler", queue="again")
-    site.watch("twice").close()
-    end, first, second, failed, sent = collector.wait("twice", END, NOTIFY, NOTIFY, SEND, SEND)
-    assert {span.trace for span in (end, first, second, failed, sent)} == {end.trace}
-    assert (first.parent, second.parent, failed.parent, sent.parent) == (
-        *(end.id, end.id),
-        *(first.id, second.id),
-    )
-    assert (first.links, second.links) == ([], [(first.trace, first.id)])
-    assert [span.attributes["streamend.outcome"] for span in (first, second)] == ["failed", "sent"]
-    assert first.attributes["streamend.reason"] == "refused"
-    assert failed.attributes["error.type"] == "Deferred"
-    assert [span.failed for span in (first, failed, second, sent)] == [True, True, False, False]
-    server.stop()
-
-
-def test_an_end_that_the_sweep_found_is_traced(ground: Ground, collector: Collector) -> None:
-    """After kill -9 of the web process with its viewer, whoever tells the end traces it."""
-    site = traced_site(ground, collector, "killed", STREAMEND_LEASE=LEASE)
-    ground.worker(site, "tuned", queue="killed")
-    viewer = site.watch("killed")
-    store = RedisStore(ground.redis, "killed")
-    eventually(lambda: store.status(["killed"])[0].clients == 1, "the viewer is counted")
-    site.process.signal(signal.SIGKILL)
-    eventually(lambda: not viewer.connected, "the viewer is cut off")
-    end, notify, send = collector.wait("killed", END, NOTIFY, SEND)
-    assert end.trace == notify.trace == send.trace
-    assert (end.parent, notify.parent, send.parent) == ("", end.id, notify.id)
-
-
-@both_workers
-def test_an_end_of_a_process_that_is_gone_is_traced(
-    ground: Ground, collector: Collector, worker: Worker
-) -> None:
-    """A web process that stops in an event's grace period sends its span of that end before."""
-    name = f"stopped-{worker[1]}"
-    site, event = traced_site(ground, collector, name, *worker), f"{name}~own-3"
-    site.watch(event).close()
-    store = RedisStore(ground.redis, name)
-    eventually(lambda: store.status([event])[0].state == "ending", "it is ending")
-    ground.stop_process(site.process)
-    (end,) = collector.wait(event, END)
-    ground.worker(site, "scheduler", queue=name)
-    (notify,) = collector.wait(event, NOTIFY)
-    assert (notify.trace, notify.parent) == (end.trace, end.id)
-
-
 def test_an_end_that_was_ordered_from_a_shell_is_traced(
     parts: tuple[str, Site, Process], collector: Collector, ground: Ground
 ) -> None:
@@ -279,19 +196,7 @@ def test_an_end_that_was_ordered_from_a_shell_is_traced(
     eventually(lambda: not viewer.connected, "its viewer was let go")
 
 
-def test_a_collector_that_is_away_loses_no_notice(ground: Ground, collector: Collector) -> None:
-    """Where nobody takes the spans, hosts are told all the same, one after another."""
-    away = {**collector.env, "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"}
-    site = ground.site(app="traced", env=away, STREAMEND_TRACING=True)
-    ground.worker(site, "scheduler")
-    for event in ("first", "second"):
-        site.watch(event).close()
-        ground.told(event)
-
-
 def test_no_span_shows_what_is_private(collector: Collector) -> None:
-    """Nothing that was collected by all tests above holds an address, an event's name or a link."""
-    everything = b"".join(collector.raw)
-    assert len(everything) > 1000
-    for private in (b"host@example.org", b"live@example.org", b"The ", b"live.example.org"):
-        assert private not in everything
+    """Nothing that was collected by the tests above holds an address, an event's name or a link."""
+    assert len(collector.raw) > 3
+    assert collector.private() == []

@@ -92,11 +92,18 @@ provider = TracerProvider()
 provider.add_span_processor(SimpleSpanProcessor(spans))
 trace.set_tracer_provider(provider)
 
-from tests.apps.local import make_app, state
+from tests.apps.local import load_event, make_app, state
 from tests.apps.store import Web
 
 app = make_app("memory://", MAIL_PORT=1, STREAMEND_RETRY_BACKOFF=0.01)
 parts = state(app)
+within = []
+
+@parts.extension.event_loader
+def load(event_id):
+    within.append(trace.get_current_span().get_span_context())
+    return load_event(event_id)
+
 Web(parts.store, "dead").set("jam", 1)
 parts.store.reap("dead", goodbye=True)
 def tries():
@@ -109,7 +116,7 @@ first, second = tries()[:2]
 def ids(context):
     return [context.trace_id, context.span_id]
 print(json.dumps([ids(end.context), ids(first.parent), ids(first.context), ids(second.parent),
-                  [ids(link.context) for link in second.links]]))
+                  [ids(link.context) for link in second.links], ids(within[0])]))
 """
 
 SET_UP = """\
@@ -177,11 +184,17 @@ def test_an_application_s_own_sdk_is_used(name: str) -> None:
 
 def test_an_end_without_a_context_keeps_the_one_it_is_given() -> None:
     """Who tells an end nobody lived to trace begins its trace; the next try belongs to it too."""
-    end, first_parent, first, second_parent, links = python(FOUND)
+    end, first_parent, first, second_parent, links, _ = python(FOUND)
     assert first_parent == end
     assert second_parent == first
     assert links == [first]
     assert {trace for trace, _ in (end, first)} == {end[0]}
+
+
+def test_the_event_loader_runs_within_the_try() -> None:
+    """What the application's loader does, in another thread, belongs to the try's span."""
+    _, _, first, _, _, within = python(FOUND)
+    assert within == first
 
 
 @pytest.mark.parametrize(
