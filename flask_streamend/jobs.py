@@ -14,8 +14,9 @@ from rq.registry import ScheduledJobRegistry
 
 from .alarms import RING, options, other_id, rounded
 from .errors import ApplicationError, StoreError
+from .facts import WORKER, of_worker, server_of
 from .problems import line
-from .state import state_of
+from .state import AppState, state_of
 from .store.bounds import QUIET_MS
 from .store.redis import RedisStore
 from .telemetry.logs import log, make_visible
@@ -23,6 +24,8 @@ from .telemetry.names import ERRORS
 
 #: Milliseconds after which an alarm that this worker could do nothing about rings again.
 RETRY_MS = 30_000
+#: Milliseconds for which it is known what a plain ``rq worker`` said of itself.
+KEEP_MS = 86_400_000
 
 _loaded: Flask | None = None
 
@@ -52,6 +55,8 @@ def ring(namespace: str, sealed: str) -> None:
         log.debug("A stale alarm rang: nothing is due")
         return
     make_visible()
+    # Other workers introduce themselves; of a plain one nothing is known before it loads one.
+    plain = not current_app and _loaded is None
     try:
         app = application()
     except ApplicationError as error:
@@ -60,12 +65,16 @@ def ring(namespace: str, sealed: str) -> None:
     store.note_problem("worker-app", False)
     with app.app_context():
         state = state_of(app)
-        if state.sealer.unseal(sealed) is None:
+        sealed_elsewhere = state.sealer.unseal(sealed) is None
+        if sealed_elsewhere:
             # It rings all the same: it says only that somebody should look.
             state.tally.error("queue")
+        store.note_problem("worker-keys", sealed_elsewhere)
         try:
             if look.ready:
                 state.deliverer.deliver_due()
+                if store.look(None).ready and _elsewhere(state, job):
+                    raise StoreError("it is set up for another Redis")
             elif due is not None:
                 _set_again(job, due, due - look.now)
             state.tally.flush()
@@ -74,6 +83,15 @@ def ring(namespace: str, sealed: str) -> None:
             _give_up(store, job, "worker-elsewhere", error)
         else:
             store.note_problem("worker-elsewhere", False)
+        if plain:
+            facts = of_worker(app, state, "rq worker", (job.origin,), job.connection)
+            store.introduce(f"{WORKER}{job.worker_name}", facts.pack(), KEEP_MS)
+
+
+def _elsewhere(state: AppState, job: Job) -> bool:
+    """Return whether the application's store is in another Redis than the one that rang."""
+    here, there = server_of(job.connection), server_of(state.redis)
+    return bool(here and there and here != there)
 
 
 def _look_after(store: RedisStore, job: Job, lease: int) -> None:

@@ -26,6 +26,8 @@ CURES = {
     " be imported, with FLASK_APP naming it; an rq worker reads neither .env nor .flaskenv.",
     "worker-elsewhere": "The worker's application can't reach the Redis that RQ's --url names; give"
     " both the same: rq worker --url URL and STREAMEND_REDIS_URL.",
+    "worker-keys": "The worker's keys are not the web's: give both the same SECRET_KEY or"
+    " STREAMEND_ENCRYPTION_KEYS, and start both again.",
     "frontend-url": "FRONTEND_URL is not set: the notice's button leads to http://localhost:8081.",
     "mail-sender": "MAIL_DEFAULT_SENDER is not set: no notice can be sent.",
     "mail-suppressed": "Flask-Mail sends nothing under TESTING or MAIL_SUPPRESS_SEND.",

@@ -23,6 +23,8 @@ from flask_streamend.telemetry.names import HISTOGRAMS as METRICS
 from .apps.store import LEASE, Web, end, take, texts
 
 STORE = Path(str(files("flask_streamend.store")))
+#: Where methods that run scripts are.
+FILES = ("redis.py", "redis_ledger.py", "redis_facts.py")
 #: Scripts that run by themselves; ``lib_`` files are parts that others include.
 SCRIPTS = sorted(p.stem for p in (STORE / "lua").glob("*.lua") if not p.stem.startswith("lib_"))
 #: Fields of ``stats`` that are no counter on the page: sums and tallies that the totals check.
@@ -82,7 +84,7 @@ def test_a_script_uses_what_its_header_names(script: str) -> None:
 
 def test_each_script_belongs_to_one_method() -> None:
     """Each script is run by exactly one method of the store, and no method runs a missing one."""
-    texts = ((STORE / name).read_text(encoding="utf-8") for name in ("redis.py", "redis_ledger.py"))
+    texts = ((STORE / name).read_text(encoding="utf-8") for name in FILES)
     tree = ast.parse("\n".join(source.replace("from __future__", "#") for source in texts))
     used: dict[str, set[str]] = {}
     for method in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)):

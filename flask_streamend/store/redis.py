@@ -33,12 +33,12 @@ from .bounds import (
     SHARED_MAX,
     UNHEARD_MS,
 )
-from .redis_ledger import RedisLedger
+from .redis_facts import RedisFacts
 from .scripts import answering, text
 from .totals import OWED, SETTLED, Busy, Exemplar, Totals
 
 
-class RedisStore(RedisLedger):
+class RedisStore(RedisFacts):
     """The store of one namespace in one Redis.
 
     :param redis: a client; RQ needs one that does not decode replies, and so does this.

@@ -18,6 +18,8 @@ from ..telemetry.queues import look_at_queue
 SETTLE = 0.3
 #: Problems with which no viewer is even counted.
 DOWN = frozenset({"sync-worker", "server-unsupported"})
+#: Problems with which every host is told all the same.
+ADVICE = frozenset({"worker-keys"})
 FIELDS = ("redis", "queue", "clients", "events", "pending", "overdue", "dead_letters")
 QUEUE_FIELDS = ("name", "length", "scheduled", "workers")
 
@@ -70,7 +72,7 @@ class Health:
             page["events"] = len(self._state.presence.counts())
         problems = self._problems(found, met)
         codes = {problem["code"] for problem in problems}
-        status = "down" if codes & DOWN else "degraded" if codes else "ok"
+        status = "down" if codes & DOWN else "degraded" if codes - ADVICE else "ok"
         return {"status": status, "problems": problems, **page}
 
     def _problems(self, codes: list[str], met: Mapping[str, float]) -> list[dict[str, Any]]:
