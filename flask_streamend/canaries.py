@@ -1,12 +1,13 @@
 """Canaries: made-up events, sent by an operator through the whole real path to a mailbox of theirs.
 
 A canary's event, with the address, lies sealed in the store for as long as it flies. Only who has
-the application's keys can make one: an event id that merely looks like one is the application's to
-know, as any other.
+the application's keys can make one. Its id is reserved: a canary that nobody can open, or that is
+over, is no event at all. The application is never asked for one, or it might name a real host.
 """
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
 
@@ -16,12 +17,18 @@ from .store.interface import Store
 
 #: What the event ids of canaries begin with.
 PREFIX = "canary:"
+_ID = re.compile(PREFIX + "[0-9a-f]{16}", re.ASCII)
 #: Whose event it is.
 HOST = "operator"
 #: A sealed text that is no canary's is not taken for one.
 _PURPOSE = "canary"
 #: Seconds of the grace period.
 DELAY = 1.0
+
+
+def is_canary(event_id: str) -> bool:
+    """Return whether an event id is a canary's."""
+    return _ID.fullmatch(event_id) is not None
 
 
 class Canaries:
@@ -48,12 +55,10 @@ class Canaries:
         return _event(event_id, name, address)
 
     def find(self, event_id: str) -> Event | None:
-        """Return a canary that flies; None for any other event.
+        """Return a canary that flies; None where it does not.
 
         :raises StoreError: where the store does not answer.
         """
-        if not event_id.startswith(PREFIX):
-            return None
         sealed = self._store.canary(event_id)
         values = None if sealed is None else self._sealer.unseal(sealed)
         if values is None or len(values) != 5 or values[:2] != (_PURPOSE, event_id):

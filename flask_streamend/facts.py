@@ -122,6 +122,12 @@ def of_worker(
     )
 
 
+def of_shell(app: Flask, state: AppState) -> Facts:
+    """Return the same of a command: what others are compared with."""
+    here = server_of(state.redis)
+    return Facts(**_of(app, state, "a shell"), store=here, listens=here)
+
+
 def _of(app: Flask, state: AppState, server: str) -> dict[str, Any]:
     return {
         "server": server,

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from flask import Flask
 
 from .aside import Aside
-from .canaries import Canaries
+from .canaries import Canaries, is_canary
 from .errors import StoreError
 from .event import Event
 from .telemetry.logs import log, mask_text
@@ -105,12 +105,11 @@ class Loading:
 
     def ask(self, event_id: str) -> Found:
         """Ask the loader now, aside and in an application context of its own, for two seconds."""
-        try:
-            canary = None if self._canaries is None else self._canaries.find(event_id)
-        except StoreError as away:
-            return self._failed(event_id, str(away))
-        if canary is not None:
-            return Found(canary)
+        if self._canaries is not None and is_canary(event_id):
+            try:
+                return Found(self._canaries.find(event_id))
+            except StoreError as away:
+                return self._failed(event_id, str(away))
         loader = self._loader()
         if loader is None:
             return Found(asked=False)

@@ -1,0 +1,1 @@
+"""Commands of ``flask streamend`` that are worth a module of their own."""
