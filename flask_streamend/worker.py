@@ -117,6 +117,8 @@ class TunedWorker(Introduced):
             # What is there was written by a heartbeat, which knows no more than its time.
             self.connection.delete(self.key)
             self.register_birth()  # type: ignore[no-untyped-call]
+            # Which says nothing of its state, and without one nobody counts it.
+            self.set_state(self.get_state())
 
     def handle_warm_shutdown_request(self) -> None:
         """Note that it was told to stop."""
