@@ -10,6 +10,7 @@ import click
 from flask.cli import ScriptInfo
 
 from ..state import state_of
+from ..telemetry.logs import log
 from .shared import UNABLE
 
 if TYPE_CHECKING:
@@ -49,12 +50,15 @@ def _examined(script: ScriptInfo, url: str | None, fetch: bool) -> tuple[Verdict
     from ..doctor.findings import Case, wrong
     from ..doctor.site import settings_of
 
+    log.disabled = True  # what it says at a start is said here, with more
     try:
         app = script.load_app()
     except click.ClickException:
         raise  # no application was named: Flask says how
     except Exception as error:  # noqa: BLE001 - whatever the application's code raises
         return Verdict((wrong("application-fails", f"{type(error).__name__}: {error}"),), False), []
+    finally:
+        log.disabled = False
     with app.app_context():
         case = Case(app, state_of(app), url, fetch)
         return examine(case), settings_of(case)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -44,7 +45,10 @@ class Finding:
         if not self.cure:
             return line
         whole = f"{line} ({self.cure})"
-        return whole if len(whole) <= WIDE else f"{line}\n   {self.cure}"
+        if len(whole) <= WIDE:
+            return whole
+        cure = textwrap.fill(self.cure, WIDE, initial_indent="   ", subsequent_indent="   ")
+        return f"{line}\n{cure}"
 
 
 def fine(check: str, found: str) -> Finding:
