@@ -16,6 +16,8 @@ A map of the package, in the order data walks it::
     settings     every setting                  keeper   the one thread of a process
     drain        a graceful stop under gunicorn      heap    what was loaded, not collected
     loading      the application's loaders      sealing  what is private, sealed
+    canaries     made-up events, to try it all  facts    what a process says of itself
+    cli          what an operator does          doctor/  what is set up wrong, and the cure
 
 Importing this is light: Redis and RQ are loaded with the first ``StreamEnd``.
 """

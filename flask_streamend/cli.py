@@ -12,6 +12,7 @@ from flask.cli import AppGroup
 
 from .commands.canary import canary
 from .commands.doctor import doctor
+from .commands.processes import show_processes
 from .commands.shared import ABSENT, shared_state, unable
 from .errors import EventIdError, StoreError
 from .event import EventStatus, check_event_id
@@ -37,12 +38,16 @@ def _line(status: EventStatus) -> str:
 
 @streamend.command()
 @click.argument("event", required=False, callback=_checked)
+@click.option("--processes", is_flag=True, help="Show web processes instead, with their share.")
 @click.option("--json", "as_json", is_flag=True, help="For tools.")
-def status(event: str | None, as_json: bool) -> None:
+def status(event: str | None, processes: bool, as_json: bool) -> None:
     """Show how events stand: one, or all that are live or ending."""
     state = shared_state()
     extension = state.extension
     try:
+        if processes:
+            show_processes(state, as_json)
+            return
         state.store.look(None)  # where it does not answer, what this process knows is nothing
         found = [extension.event_status(event)] if event else list(extension.events())
     except StoreError as error:

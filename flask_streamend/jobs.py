@@ -69,7 +69,6 @@ def ring(namespace: str, sealed: str) -> None:
         if sealed_elsewhere:
             # It rings all the same: it says only that somebody should look.
             state.tally.error("queue")
-        store.note_problem("worker-keys", sealed_elsewhere)
         try:
             if look.ready:
                 state.deliverer.deliver_due()
@@ -83,6 +82,7 @@ def ring(namespace: str, sealed: str) -> None:
             _give_up(store, job, "worker-elsewhere", error)
         else:
             store.note_problem("worker-elsewhere", False)
+        store.note_problem("worker-keys", sealed_elsewhere)
         if plain:
             facts = of_worker(app, state, "rq worker", (job.origin,), job.connection)
             store.introduce(f"{WORKER}{job.worker_name}", facts.pack(), KEEP_MS)

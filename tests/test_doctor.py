@@ -405,6 +405,17 @@ def test_a_worker_whose_application_is_elsewhere_is_found(ground: Ground) -> Non
     check(found["worker-elsewhere"], "problem", "STREAMEND_REDIS_URL")
 
 
+def test_a_worker_that_stopped_is_forgotten(ground: Ground, site: Site) -> None:
+    """It takes back what it said of itself, whichever it was."""
+    before = {facts.pid for facts in workers_of(ground)}
+    for kind in ("tuned", "preloaded"):
+        worker = ground.worker(site, kind)
+        pid = worker.popen.pid
+        eventually(lambda: pid in {facts.pid for facts in workers_of(ground)}, "it is known")  # noqa: B023
+        ground.stop_process(worker)
+        assert {facts.pid for facts in workers_of(ground)} == before
+
+
 def test_a_shell_that_is_set_up_otherwise_is_told(ground: Ground, site: Site) -> None:
     """What it finds may not be true of the site: a warning names what differs."""
     env = changed(site, SECRET_KEY="another", FRONTEND_URL="https://staging.example.org")
