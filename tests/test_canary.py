@@ -112,13 +112,25 @@ def test_without_a_worker_it_stops_before_it_is_claimed(ground: Ground) -> None:
     args = ("canary", "late@example.org", "--timeout", "3")
     status, printed, _ = ground.command(site.env, *args)
     assert status == 1
-    assert "stopped at claimed: not within 3 s: no worker took it" in printed
+    assert "stopped at claimed: not within 3 s: no-worker: No RQ worker reads the" in printed
     assert "flask streamend doctor" in printed
     store = RedisStore(ground.redis, "idle")
     assert (store.totals(0).live, store.totals(0).ending) == (0, 0)
     ground.worker(site, "tuned", queue="idle")
     eventually(lambda: not ground.redis.llen("rq:queue:idle"), "the worker looked")
     assert mails_to(ground, "late@example.org") == []
+
+
+def test_a_hold_is_named(ground: Ground) -> None:
+    """While an operator holds notices a canary is held as well, and let go of untold."""
+    site = site_of(ground, "holding", "tuned")
+    assert ground.command(site.env, "hold", "60")[0] == 0
+    status, page = fly(ground, site, "held@example.org", "--timeout", "3")
+    assert (status, page["stopped_at"]) == (1, "claimed")
+    assert "held: An operator holds all notices" in str(page["why"])
+    assert ground.command(site.env, "hold", "0")[0] == 0
+    store = RedisStore(ground.redis, "holding")
+    assert (store.totals(0).ending, store.records(10)) == (0, [])
 
 
 def test_a_mail_server_that_is_away_is_named(ground: Ground) -> None:

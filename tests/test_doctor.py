@@ -229,6 +229,19 @@ def test_what_redis_keeps_on_disk_is_a_warning_at_the_most(ground: Ground, site:
         ground.redis.config_set("appendonly", "no")
 
 
+def test_a_redis_that_tells_little_is_looked_at_as_far_as_it_goes(ground: Ground) -> None:
+    """A user who may not read INFO is told to look for themselves; the rest is looked at."""
+    rules: Any = {"keys": ["*"], "categories": ["+@all"], "commands": ["-info", "-config"]}
+    ground.redis.acl_setuser("shy", enabled=True, nopass=True, channels=["*"], **rules)
+    shy = ground.redis_url.replace("redis://", "redis://shy:any@")
+    found = here(make_app(shy, STREAMEND_NAMESPACE="shy"))
+    ground.redis.acl_deluser("shy")
+    assert found["store"].level == "ok"
+    check(found["eviction"], "warning", "may not read INFO", "noeviction")
+    assert {"no-web", "queue"} <= set(found)
+    assert "shy" not in found["store"].found, "user and password are not shown"
+
+
 def test_a_redis_that_is_too_old_is_named(ground: Ground, site: Site) -> None:
     """What says that it is 6.0 is a problem. (None that old is at hand: its word is changed.)"""
     app = make_app(ground.redis_url)
@@ -491,6 +504,7 @@ def test_a_page_that_another_rule_answers_is_named(redis_url: str) -> None:
 @pytest.mark.parametrize(
     ("app", "config", "words"),
     [
+        ("bare", {}, "NotRegisteredError: StreamEnd is not registered on"),
         ("broken", {}, "KeyError: 'THE_SETTING_THAT_NOBODY_SET'"),
         ("site", {"STREAMEND_DELAY": "soon"}, "ConfigurationError: STREAMEND_DELAY is 'soon'"),
     ],

@@ -53,6 +53,7 @@ def _examined(script: ScriptInfo, url: str | None, fetch: bool) -> tuple[Verdict
     log.disabled = True  # what it says at a start is said here, with more
     try:
         app = script.load_app()
+        state = state_of(app)
     except click.ClickException:
         raise  # no application was named: Flask says how
     except Exception as error:  # noqa: BLE001 - whatever the application's code raises
@@ -60,7 +61,7 @@ def _examined(script: ScriptInfo, url: str | None, fetch: bool) -> tuple[Verdict
     finally:
         log.disabled = False
     with app.app_context():
-        case = Case(app, state_of(app), url, fetch)
+        case = Case(app, state, url, fetch)
         return examine(case), settings_of(case)
 
 

@@ -15,9 +15,11 @@ from ..canaries import DELAY
 from ..errors import StoreError
 from ..event import Event, EventStatus
 from ..notices.deliverer import SKIPS
+from ..problems import line
 from ..state import AppState
 from ..store.base import Record
 from ..store.bounds import KEEP_COUNT
+from ..telemetry.queues import look_at_workers
 from .visit import ERRORS, Visit
 
 #: Seconds between two looks.
@@ -41,7 +43,7 @@ STOPS = {
     "seen": "no viewer was counted",
     "left": "the viewer is still counted",
     "due": "the end was not due",
-    "claimed": "no worker took it: see flask streamend doctor for no-worker, no-scheduler, held",
+    "claimed": "no worker took it, though one reads the queue",
     "sent": "a worker has it, and the mail server did not take it",
 }
 #: Why the worker would not know of it.
@@ -176,9 +178,20 @@ class Flight:
         return self._passed(stage)
 
     def _why(self, stage: str) -> str:
+        if stage == "claimed":
+            totals, queue = self._state.store.totals(0), self._state.settings.queue
+            met = {"held": totals.hold, "catching-up": totals.gap, "no-worker": not self._heard()}
+            found = [line(code, queue=queue) for code, there in met.items() if there]
+            return found[0] if found else STOPS[stage]
         if stage == "sent" and self._record is not None and self._record.error:
             return f"{STOPS[stage]}: {self._record.error}"
         return STOPS[stage]
+
+    def _heard(self) -> bool:
+        """Return whether somebody reads the queue."""
+        assert self._state.redis is not None
+        queue = self._state.settings.queue
+        return any(queue in worker.queues for worker in look_at_workers(self._state.redis))
 
     def _passed(self, stage: str) -> Passed:
         text = STAGES[stage]

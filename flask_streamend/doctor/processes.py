@@ -75,17 +75,17 @@ def _told(worker: RQWorker, facts: Facts | None) -> str:
 def agreement(case: Case) -> Iterator[Finding]:
     """Have the worker and the shell the same application, keys and links as the web?"""
     workers = [facts for _, facts in case.own_workers if facts is not None]
-    suppressed = [facts for facts in (*workers, *case.web_facts) if facts.suppressed]
-    for facts in suppressed[:1] if case.shell.suppressed else suppressed:
-        yield wrong("mail-suppressed", f"{facts.where} {facts.server}")
+    for facts in (*case.web_facts, *workers):
+        if facts.suppressed:
+            yield wrong("mail-suppressed", f"{facts.where} {facts.server}")
     for facts in workers:
         name = f"{facts.where} {facts.server}"
         if facts.store and case.shell.store and facts.store != case.shell.store:
             yield wrong(
                 "worker-elsewhere", f"{name}: its application has its store in another Redis"
             )
-    # Without a web process there is only this shell to compare with.
-    (*_, model) = [case.shell, *sorted(case.web_facts, key=lambda facts: facts.since)]
+    # The newest web process; without one there is only this shell to compare with.
+    model = max(case.web_facts, key=lambda facts: facts.since, default=case.shell)
     for facts in workers:
         name = f"{facts.where} {facts.server}"
         if model.keys[0] not in facts.keys:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from redis import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from ..store.scripts import answering
 from .findings import Case, Finding, doubtful, fine, wrong
@@ -30,12 +30,17 @@ def store(case: Case) -> Iterator[Finding]:
         began = time.monotonic()
         redis.ping()
         took = time.monotonic() - began
-        info: Any = redis.info()
         now: Any = redis.time()
-    here = time.time()
-    version = str(info.get("valkey_version") or info.get("redis_version"))
+        here = time.time()
+        info = _info(redis)
+    version = str(info.get("valkey_version") or info.get("redis_version") or "of some version")
     name = "Valkey" if "valkey_version" in info else "Redis"
     yield fine("store", f"{address(redis)} {name} {version} answered in {took * 1000:.1f} ms")
+    offset = here - (now[0] + now[1] / 1e6)
+    yield fine("clock", f"this host is {offset:+.2f} s from Redis's, whose clock counts")
+    if not info:
+        yield doubtful("eviction", "this user may not read INFO: see for yourself")
+        return
     if name == "Redis" and _number(version) < OLDEST:
         yield wrong("redis-version", version)
     policy = info.get("maxmemory_policy", "noeviction")
@@ -44,8 +49,15 @@ def store(case: Case) -> Iterator[Finding]:
     else:
         yield wrong("eviction", f"maxmemory-policy is {policy}")
     yield _persistence(redis, info)
-    offset = here - (now[0] + now[1] / 1e6)
-    yield fine("clock", f"this host is {offset:+.2f} s from Redis's, whose clock counts")
+
+
+def _info(redis: Redis) -> dict[str, Any]:
+    """Return what Redis says of itself; nothing where it may not be asked."""
+    try:
+        found: Any = redis.info()
+    except ResponseError:
+        return {}
+    return dict(found)
 
 
 def _persistence(redis: Redis, info: Any) -> Finding:
