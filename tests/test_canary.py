@@ -225,8 +225,17 @@ def test_without_a_store_it_could_not_look(ground: Ground, url: str, words: str)
     assert words in errors
 
 
-def test_what_is_no_address_is_a_usage_error(ground: Ground, site: Site) -> None:
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (("operator",), "'operator' is no e-mail address"),
+        (("op@example.org", "--url", "localhost:8000"), "expected an http:// or https:// address"),
+    ],
+)
+def test_what_is_no_address_is_a_usage_error(
+    ground: Ground, site: Site, args: tuple[str, ...], words: str
+) -> None:
     """Exit 2, before anything is sent."""
-    status, _, errors = ground.command(site.env, "canary", "operator")
-    assert status == 2
-    assert "'operator' is no e-mail address" in errors
+    status, printed, errors = ground.command(site.env, "canary", *args)
+    assert (status, printed) == (2, "")
+    assert words in errors

@@ -429,6 +429,19 @@ def test_a_worker_that_stopped_is_forgotten(ground: Ground, site: Site) -> None:
         assert {facts.pid for facts in workers_of(ground)} == before
 
 
+def test_a_worker_that_cannot_load_the_application_is_found(ground: Ground) -> None:
+    """Once it was asked to tell somebody: which application it loads, RQ does not say."""
+    site = ground.site(STREAMEND_NAMESPACE="unloaded", STREAMEND_QUEUE="unloaded")
+    env = {**site.env, "FLASK_APP": "tests.apps.broken"}
+    ground.worker(site, "plain", "unloaded", env)
+    site.watch("unloaded-jam").close()
+    store = RedisStore(ground.redis, "unloaded")
+    eventually(lambda: "worker-app" in store.totals(0).problems, "the worker met it")
+    status, found = asked(ground, site.env)
+    assert status == 1
+    check(found["worker-app"], "problem", "a worker met it", "FLASK_APP")
+
+
 def test_a_shell_that_is_set_up_otherwise_is_told(ground: Ground, site: Site) -> None:
     """What it finds may not be true of the site: a warning names what differs."""
     env = changed(site, SECRET_KEY="another", FRONTEND_URL="https://staging.example.org")
@@ -460,11 +473,9 @@ def test_what_the_store_knows_is_told(ground: Ground, site: Site) -> None:
     assert store.sending(delivery, "me", LEASE)
     store.settle(delivery, "me", "email", Outcome.DEAD, "550 no", 0)
     check(here(app)["dead-letters"], "warning", "1 in the ledger", "deliveries --dead")
-    store.note_problem("worker-app", True)
-    check(here(app)["worker-app"], "problem", "a worker met it", "FLASK_APP")
     end(store, "late")
     eventually(lambda: store.totals(0).overdue, "it is overdue")
-    check(here(app)["overdue"], "problem", "1 notices", "start more workers")
+    check(here(app)["overdue"], "problem", "1 notice, the oldest", "start more workers")
     store.hold(HOUR)
     check(here(app)["held"], "problem", "for 3600 s", "hold 0")
 

@@ -14,7 +14,7 @@ from flask.cli import with_appcontext
 
 from ..errors import StoreError
 from ..telemetry.logs import mask_address
-from .shared import ABSENT, shared_state, unable
+from .shared import ABSENT, shared_state, site_url, unable
 
 if TYPE_CHECKING:
     from ..doctor.flight import Passed, Stopped
@@ -29,7 +29,9 @@ def _address(_context: click.Context, _parameter: click.Parameter, value: str) -
 @click.command()
 @click.argument("address", callback=_address)
 @click.option("--timeout", type=click.FloatRange(2, 3600), default=60.0, help="Seconds; 60.")
-@click.option("--url", metavar="URL", help="Watch by a WebSocket through this address.")
+@click.option(
+    "--url", metavar="URL", callback=site_url, help="Watch by a WebSocket through this address."
+)
 @click.option("--json", "as_json", is_flag=True, help="For tools.")
 @with_appcontext
 def canary(address: str, timeout: float, url: str | None, as_json: bool) -> None:

@@ -11,7 +11,7 @@ from flask.cli import ScriptInfo
 
 from ..state import state_of
 from ..telemetry.logs import log
-from .shared import UNABLE
+from .shared import UNABLE, site_url
 
 if TYPE_CHECKING:
     from ..doctor.examine import Verdict
@@ -25,7 +25,12 @@ Settings = list[tuple[str, str, str]]
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="For tools.")
 @click.option("--settings", "whole", is_flag=True, help="Show every setting, secrets masked.")
-@click.option("--url", metavar="URL", help="Where viewers find the site, if not at FRONTEND_URL.")
+@click.option(
+    "--url",
+    metavar="URL",
+    callback=site_url,
+    help="Where viewers find the site, if not at FRONTEND_URL.",
+)
 @click.option("--offline", is_flag=True, help="Fetch nothing through FRONTEND_URL.")
 @click.pass_context
 def doctor(
@@ -80,14 +85,12 @@ def _print_json(verdict: Verdict, settings: Settings | None, status: int) -> Non
 
 
 def _print(verdict: Verdict, settings: Settings) -> None:
+    from ..doctor.findings import counted
+
     for key, value, origin in settings:
         click.echo(f"{key:<32} {value:<24} {origin}")
     for finding in verdict.findings:
         click.echo(str(finding))
-    problems, warnings = verdict.count("problem"), verdict.count("warning")
-    said = _counted(problems, "problem")
-    click.echo(f"{said}, {_counted(warnings, 'warning')}" if warnings else said)
-
-
-def _counted(number: int, word: str) -> str:
-    return f"{number or 'no'} {word}{'' if number == 1 else 's'}"
+    said = counted(verdict.count("problem"), "problem")
+    warnings = verdict.count("warning")
+    click.echo(f"{said}, {counted(warnings, 'warning')}" if warnings else said)

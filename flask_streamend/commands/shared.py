@@ -8,6 +8,7 @@ from typing import NoReturn
 import click
 from flask import current_app
 
+from ..checks import http_url
 from ..errors import StoreError
 from ..state import AppState, state_of
 
@@ -27,6 +28,14 @@ def shared_state() -> AppState:
         )
         sys.exit(UNABLE)
     return state
+
+
+def site_url(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+    """Return an option that is a site's address, if it can be one."""
+    try:
+        return None if value is None else http_url(value)
+    except ValueError:
+        raise click.BadParameter(f"{value!r}: expected {http_url.__doc__}") from None
 
 
 def unable(error: StoreError) -> NoReturn:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..errors import StoreError
@@ -36,28 +36,21 @@ class Verdict:
 
 def examine(case: Case) -> Verdict:
     """Look at everything."""
-    findings: list[Finding] = [finding for check in FIRST for finding in check(case)]
+    findings = _all_of(FIRST, case, ())
     looked = True
     try:
-        findings += _of_store(case)
+        shared = SHARED if case.state.redis is not None else ()
+        for check in (store, *shared):
+            findings += _all_of((check,), case, findings)
     except StoreError as error:
         looked = False
         findings.append(wrong("redis-away", str(error)))
-    findings += (finding for check in LAST for finding in check(case))
-    return Verdict(tuple(_once(findings)), looked)
+    findings += _all_of(LAST, case, findings)
+    return Verdict(tuple(findings), looked)
 
 
-def _of_store(case: Case) -> Iterator[Finding]:
-    yield from store(case)
-    if case.state.redis is not None:
-        for check in SHARED:
-            yield from check(case)
-
-
-def _once(findings: list[Finding]) -> Iterator[Finding]:
-    """Yield each problem once, where a worker met what was found otherwise too."""
-    seen: set[str] = set()
-    for finding in findings:
-        if finding.level != "problem" or finding.check not in seen or "met it" not in finding.found:
-            yield finding
-        seen.add(finding.check)
+def _all_of(checks: Sequence[Check], case: Case, before: Sequence[Finding]) -> list[Finding]:
+    """Return what checks find, without what an earlier one found otherwise."""
+    known = {finding.check for finding in before}
+    found = (finding for check in checks for finding in check(case))
+    return [one for one in found if one.level == "ok" or one.check not in known]

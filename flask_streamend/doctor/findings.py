@@ -70,6 +70,11 @@ def doubtful(code: str, found: str, cure: str = "", **values: object) -> Finding
     return Finding(code, "warning", found, cure or CURES[code].format(**values))
 
 
+def counted(number: int, word: str) -> str:
+    """Return a number with its word: ``no problems``, ``1 problem``, ``2 problems``."""
+    return f"{number or 'no'} {word}{'' if number == 1 else 's'}"
+
+
 @dataclass
 class Case:
     """What is looked at: an application, and all that is known of its processes.

@@ -10,8 +10,9 @@ from typing import Any
 from redis import Redis
 from redis.exceptions import RedisError, ResponseError
 
+from ..problems import CURES
 from ..store.scripts import answering
-from .findings import Case, Finding, doubtful, fine, wrong
+from .findings import Case, Finding, counted, doubtful, fine, wrong
 
 #: The oldest Redis with all commands that the scripts use.
 OLDEST = (6, 2)
@@ -91,11 +92,15 @@ def progress(case: Case) -> Iterator[Finding]:
         if left:
             yield wrong(code, f"for {left / 1000:.0f} s more")
     if totals.overdue:
-        yield wrong("overdue", f"{totals.overdue} notices, the oldest {totals.oldest:.0f} s")
+        yield wrong(
+            "overdue", f"{counted(totals.overdue, 'notice')}, the oldest {totals.oldest:.0f} s"
+        )
     if totals.dead:
         yield doubtful("dead-letters", f"{totals.dead} in the ledger")
     for code, at in totals.problems.items():
-        yield wrong(code, f"a worker met it {totals.now / 1000 - at:.0f} s ago", queue=queue)
+        if code in CURES:
+            since = totals.now / 1000 - at
+            yield wrong(code, f"a worker met it first {since:.0f} s ago", queue=queue)
     yield fine(
         "notices",
         f"{totals.deliveries['sent']} sent, {totals.deliveries['skipped']} skipped,"
