@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Flask
 
+from ._version import __version__
+
 if TYPE_CHECKING:
     from redis import Redis
 
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 
 #: The packages whose versions are told.
 PACKAGES = (
-    *("flask-streamend", "flask", "werkzeug", "rq", "redis", "flask-mail", "flask-sock"),
+    *("flask", "werkzeug", "rq", "redis", "flask-mail", "flask-sock"),
     *("simple-websocket", "gunicorn", "gevent"),
 )
 #: A worker's name begins so among those who told something; a web process's is hexadecimal.
@@ -171,7 +173,7 @@ def digest(text: str) -> str:
 @cache
 def versions() -> Mapping[str, str]:
     """Return the versions of what matters here, by name; what is not installed is not there."""
-    found = {"python": platform.python_version()}
+    found = {"python": platform.python_version(), "flask-streamend": __version__}
     for name in PACKAGES:
         with suppress(PackageNotFoundError):
             found[name] = version(name)
