@@ -19,6 +19,8 @@ A map of the package, in the order data walks it::
     loading      the application's loaders      sealing  what is private, sealed
     condition    how all of it is, for who looks at it
     logs         a formatter for applications
+    canaries     made-up events, to try it all  facts    what a process says of itself
+    cli          what an operator does          doctor/  what is set up wrong, and the cure
 
 Importing this is light: Redis and RQ are loaded with the first ``StreamEnd``.
 """

@@ -6,39 +6,24 @@ import json
 import sys
 from dataclasses import asdict
 from datetime import datetime
-from typing import NoReturn
 
 import click
-from flask import current_app
 from flask.cli import AppGroup
 
+from .commands.canary import canary
+from .commands.doctor import doctor
 from .commands.grafana import grafana
+from .commands.processes import show_processes
+from .commands.shared import ABSENT, shared_state, unable
 from .errors import EventIdError, StoreError
 from .event import EventStatus, check_event_id
-from .state import AppState, state_of
 from .store.base import DeadAct, Record
 from .store.bounds import KEEP_COUNT
 
 streamend = AppGroup("streamend", help="Viewers, ends and notices.")
 
-streamend.add_command(grafana)
-
-#: Exit statuses beside 0: what was asked for is not there; it could not be looked for.
-ABSENT = 1
-UNABLE = 2
-
-
-def _state() -> AppState:
-    """Return the application's state, where a command can share its store."""
-    state = state_of(current_app)
-    if state.settings.in_memory:
-        click.echo(
-            "STREAMEND_REDIS_URL is memory://: what is there lies in the web process's memory, and"
-            " no command can see it. Set a redis:// address.",
-            err=True,
-        )
-        sys.exit(UNABLE)
-    return state
+for _command in (canary, doctor, grafana):
+    streamend.add_command(_command)
 
 
 def _checked(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
@@ -54,6 +39,7 @@ def _line(status: EventStatus) -> str:
 
 @streamend.command()
 @click.argument("event", required=False, callback=_checked)
+@click.option("--processes", is_flag=True, help="Show web processes instead, with their share.")
 @click.option("--json", "as_json", is_flag=True, help="For tools.")
 @click.option(
     "--watch",
@@ -63,11 +49,11 @@ def _line(status: EventStatus) -> str:
     metavar="[SECONDS]",
     help="Look again every SECONDS (2), with problems and notices, until Ctrl-C.",
 )
-def status(event: str | None, as_json: bool, watch: float | None) -> None:
+def status(event: str | None, processes: bool, as_json: bool, watch: float | None) -> None:
     """Show how events stand: one, or all that are live or ending."""
-    if watch is not None and (event or as_json):
-        raise click.UsageError("--watch shows everything: give neither EVENT nor --json with it.")
-    state = _state()
+    if watch is not None and (event or processes or as_json):
+        raise click.UsageError("--watch shows everything: it takes nothing beside SECONDS.")
+    state = shared_state()
     if watch is not None:
         from .commands.watch import run as run_watch
 
@@ -75,10 +61,13 @@ def status(event: str | None, as_json: bool, watch: float | None) -> None:
         return
     extension = state.extension
     try:
+        if processes:
+            show_processes(state, as_json)
+            return
         state.store.look(None)  # where it does not answer, what this process knows is nothing
         found = [extension.event_status(event)] if event else list(extension.events())
     except StoreError as error:
-        _unable(error)
+        unable(error)
     if as_json:
         click.echo(json.dumps([status.to_dict() for status in found], indent=2))
         return
@@ -102,11 +91,11 @@ def purge(event: str) -> None:
 
 
 def _act(event: str, method: str, done: str) -> None:
-    extension = _state().extension
+    extension = shared_state().extension
     try:
         acted = getattr(extension, method)(event)
     except StoreError as error:
-        _unable(error)
+        unable(error)
     click.echo(f"{event}: {done if acted else 'no session'}")
     sys.exit(0 if acted else ABSENT)
 
@@ -147,23 +136,23 @@ def dismiss(delivery: str | None, every: bool) -> None:
 
 def _records(dead: bool) -> list[Record]:
     try:
-        records = _state().store.records(KEEP_COUNT)
+        records = shared_state().store.records(KEEP_COUNT)
     except StoreError as error:
-        _unable(error)
+        unable(error)
     return [record for record in records if record.state == "dead" or not dead]
 
 
 def _on_dead(act: DeadAct, delivery: str | None, every: bool) -> None:
     if (delivery is None) != every:
         raise click.UsageError("Give one DELIVERY, or --all.")
-    state = _state()
+    state = shared_state()
     wanted = [record.id for record in _records(dead=True)] if delivery is None else [delivery]
     try:
         done = [one for one in wanted if state.store.dead(act, one)]
         if act == "retry" and done:
             state.alarms.ring_unheard()
     except StoreError as error:
-        _unable(error)
+        unable(error)
     click.echo(f"{len(done)} of {len(wanted)} dead letters: {act}")
     sys.exit(0 if len(done) == len(wanted) else ABSENT)
 
@@ -176,9 +165,9 @@ def hold(seconds: float) -> None:
     Ends wait meanwhile, and who comes back cancels them.
     """
     try:
-        before = _state().store.hold(int(seconds * 1000))
+        before = shared_state().store.hold(int(seconds * 1000))
     except StoreError as error:
-        _unable(error)
+        unable(error)
     if seconds:
         click.echo(f"No notice for {seconds:g} s; to let go sooner: flask streamend hold 0")
     else:
@@ -196,9 +185,4 @@ def worker(queues: tuple[str, ...], burst: bool, with_scheduler: bool) -> None:
     """
     from .worker import run
 
-    run(_state(), queues, burst, with_scheduler)
-
-
-def _unable(error: StoreError) -> NoReturn:
-    click.echo(f"The store could not be asked: {error}", err=True)
-    sys.exit(UNABLE)
+    run(shared_state(), queues, burst, with_scheduler)

@@ -22,6 +22,8 @@ from .telemetry.queues import QueueView, look_at_queue
 SETTLE = 0.3
 #: Problems with which no viewer is even counted.
 DOWN = frozenset({"sync-worker", "server-unsupported"})
+#: Problems with which every host is told all the same.
+ADVICE = frozenset({"worker-keys"})
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ class Condition:
             found.append("redis-away")
         problems = self._problems(found, {} if totals is None else totals.problems)
         codes = {problem["code"] for problem in problems}
-        status = "down" if codes & DOWN else "degraded" if codes else "ok"
+        status = "down" if codes & DOWN else "degraded" if codes - ADVICE else "ok"
         return Seen(status, problems, totals, queue, overview)
 
     def silent(self) -> float:

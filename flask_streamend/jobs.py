@@ -6,6 +6,7 @@ Its path and its arguments are a wire format: jobs of an older version lie in qu
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 
 from flask import Flask, current_app
 from rq import Queue, get_current_job
@@ -14,8 +15,10 @@ from rq.registry import ScheduledJobRegistry
 
 from .alarms import RING, options, other_id, rounded
 from .errors import ApplicationError, StoreError
+from .facts import WORKER, of_worker, server_of
 from .problems import line
-from .state import state_of
+from .state import AppState, state_of
+from .store.base import Look
 from .store.bounds import QUIET_MS
 from .store.redis import RedisStore
 from .telemetry import tracing
@@ -24,6 +27,8 @@ from .telemetry.names import ERRORS
 
 #: Milliseconds after which an alarm that this worker could do nothing about rings again.
 RETRY_MS = 30_000
+#: Milliseconds for which it is known what a plain ``rq worker`` said of itself.
+KEEP_MS = 86_400_000
 
 _loaded: Flask | None = None
 #: Whether this process goes on after a job: RQ's fork ends at once, with what it had not sent.
@@ -55,6 +60,8 @@ def ring(namespace: str, sealed: str) -> None:
         log.debug("A stale alarm rang: nothing is due")
         return
     make_visible()
+    # Other workers introduce themselves; of a plain one nothing is known before it loads one.
+    plain = not current_app and _loaded is None
     try:
         app = application()
     except ApplicationError as error:
@@ -63,23 +70,44 @@ def ring(namespace: str, sealed: str) -> None:
     store.note_problem("worker-app", False)
     with app.app_context():
         state = state_of(app)
-        if state.sealer.unseal(sealed) is None:
-            # It rings all the same: it says only that somebody should look.
-            state.tally.error("queue")
         try:
-            if look.ready:
-                state.deliverer.deliver_due()
-            elif due is not None:
-                _set_again(job, due, due - look.now)
-            state.tally.flush()
-        except StoreError as error:
-            # RQ's Redis answers, and the application's does not.
-            _give_up(store, job, "worker-elsewhere", error)
-        else:
-            store.note_problem("worker-elsewhere", False)
+            _work(state, store, job, sealed, look)
+            if plain:
+                facts = of_worker(app, state, "rq worker", (job.origin,), job.connection)
+                with suppress(StoreError):  # it is for a doctor's eyes; the alarm is done
+                    store.introduce(f"{WORKER}{job.worker_name}", facts.pack(), KEEP_MS)
         finally:
             if not stays:
                 tracing.flush()
+
+
+def _work(state: AppState, store: RedisStore, job: Job, sealed: str, look: Look) -> None:
+    """Have told what is ready, else set the alarm again; note what is wrong with this worker."""
+    due = job.meta.get("due")
+    sealed_elsewhere = state.sealer.unseal(sealed) is None
+    if sealed_elsewhere:
+        # It rings all the same: it says only that somebody should look.
+        state.tally.error("queue")
+    try:
+        if look.ready:
+            state.deliverer.deliver_due()
+            if store.look(None).ready and _elsewhere(state, job):
+                raise StoreError("it is set up for another Redis")
+        elif due is not None:
+            _set_again(job, due, due - look.now)
+        state.tally.flush()
+    except StoreError as error:
+        # RQ's Redis answers, and the application's does not.
+        _give_up(store, job, "worker-elsewhere", error)
+    else:
+        store.note_problem("worker-elsewhere", False)
+    store.note_problem("worker-keys", sealed_elsewhere)
+
+
+def _elsewhere(state: AppState, job: Job) -> bool:
+    """Return whether the application's store is in another Redis than the one that rang."""
+    here, there = server_of(job.connection), server_of(state.redis)
+    return bool(here and there and here != there)
 
 
 def _look_after(store: RedisStore, job: Job, lease: int) -> None:

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from flask import Flask
 
 from .aside import Aside
+from .canaries import Canaries, is_canary
+from .errors import StoreError
 from .event import Event
 from .telemetry.logs import log, mask_text
 from .telemetry.tally import Tally
@@ -61,6 +63,7 @@ class Loading:
 
     :param loader: returns the loader, which may be set late.
     :param holds: says whether an event has viewers in this process.
+    :param canaries: events that no application knows: ``flask streamend canary`` made them.
     """
 
     def __init__(
@@ -69,11 +72,13 @@ class Loading:
         loader: Callable[[], EventLoader | None],
         holds: Callable[[str], bool],
         tally: Tally,
+        canaries: Canaries | None = None,
     ) -> None:
         self._app = app
         self._loader = loader
         self._holds = holds
         self._tally = tally
+        self._canaries = canaries
         self._lock = threading.Lock()
         self._known: OrderedDict[str, tuple[Found, float]] = OrderedDict()
         self._aside = Aside(HANGING)
@@ -101,6 +106,11 @@ class Loading:
 
     def ask(self, event_id: str) -> Found:
         """Ask the loader now, aside and in an application context of its own, for two seconds."""
+        if self._canaries is not None and is_canary(event_id):
+            try:
+                return Found(self._canaries.find(event_id))
+            except StoreError as away:
+                return self._failed(event_id, str(away))
         loader = self._loader()
         if loader is None:
             return Found(asked=False)

@@ -44,6 +44,7 @@ class Presence(Crowd):
     :param spans: traces what may be an end.
     :ivar epoch: the life of the store that knows what this process knows; empty before the first.
     :ivar quiet: milliseconds within which this process is heard of again.
+    :ivar introductions: how often the store was told all; 0: it does not know this process.
     """
 
     def __init__(
@@ -73,7 +74,7 @@ class Presence(Crowd):
         self._reporting = threading.Lock()
         self._seq = 0
         self._settled = threading.Event()
-        self._introduced = False
+        self.introductions = 0
 
     def goodbye(self) -> None:
         """Report the last changes, and have the store forget this process.
@@ -81,7 +82,7 @@ class Presence(Crowd):
         :raises StoreError: where the store does not answer; it forgets when the lease lapses.
         """
         self.flush()
-        if self._introduced:
+        if self.introductions:
             self._endings.reported(self._store.reap(self.holder, goodbye=True))
 
     def tick(self) -> float | None:
@@ -105,7 +106,7 @@ class Presence(Crowd):
                 self._report_here(changed)
                 return
             try:
-                report = self._report(changed, full=not self._introduced)
+                report = self._report(changed, full=not self.introductions)
                 if not report.known:
                     self._report(changed, full=True)
             except StoreError as error:
@@ -205,7 +206,7 @@ class Presence(Crowd):
             self._remember_most(held)
             raise
         if report.known:
-            self._introduced = True
+            self.introductions += full
             self._endings.reported(self._take_in(report, held), ends)
         else:
             self._remember_most(held)

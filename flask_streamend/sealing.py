@@ -18,11 +18,13 @@ class Sealer:
     """Seals with the newest key and unseals with any of them.
 
     :param keys: Fernet keys, newest first.
+    :ivar fingerprints: one for each key, by which two processes see whether they have the same.
     """
 
     def __init__(self, keys: tuple[str, ...]) -> None:
         # The oldest key: adding one in front changes no pseudonym.
         self._secret = b"flask_streamend pseudonym" + keys[-1].encode()
+        self.fingerprints = tuple(map(_fingerprint, keys))
         self._fernet = MultiFernet([Fernet(key) for key in keys])
 
     def pseudonym(self, name: str) -> str:
@@ -39,6 +41,10 @@ class Sealer:
             return tuple(json.loads(self._fernet.decrypt(token.encode())))
         except (InvalidToken, ValueError):
             return None
+
+
+def _fingerprint(key: str) -> str:
+    return hmac.new(key.encode(), b"flask_streamend fingerprint", hashlib.sha256).hexdigest()[:16]
 
 
 def keys_for(keys: tuple[str, ...], secret_key: str | bytes | None) -> tuple[str, ...]:

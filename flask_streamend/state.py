@@ -11,13 +11,19 @@ from typing import TYPE_CHECKING, Any
 from .errors import NotRegisteredError, StoreError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from redis import Redis
 
     from .access import Refusals, Tokens
+    from .canaries import Canaries
+    from .capacity import Capacity
     from .contact import Contact
     from .ending import Alarm, Alarms, Endings
     from .extension import StreamEnd
+    from .facts import Facts
     from .guests import Guests
+    from .introducing import Introduction
     from .keeper import Keeper
     from .loading import Loading
     from .notices.deliverer import Deliverer
@@ -45,6 +51,8 @@ class AppState:
     :param glance: the same store with short time-outs, for pages.
     :param spans: traces ends, in the process that saw the last viewer go.
     :param ringing: makes what delivers from a store in memory, for when Redis is away.
+    :param describe: says what this web process is; None before its first request.
+    :ivar capacity: what its server can hold; None before its first request.
     """
 
     extension: StreamEnd
@@ -64,10 +72,13 @@ class AppState:
     deliverer: Deliverer
     spans: EndSpans
     ringing: Ringing
+    canaries: Canaries
+    describe: Callable[[], Facts | None]
     draining: bool = False
     admitting: threading.Lock = field(default_factory=threading.Lock)
     #: Codes of problems that were seen once and stay: of the server, of the settings.
     problems: dict[str, float] = field(default_factory=dict)
+    capacity: Capacity | None = None
     # A process's own; made anew in a child process.
     keeper: Keeper = field(init=False)
     endings: Endings = field(init=False)
@@ -75,6 +86,7 @@ class AppState:
     guests: Guests = field(init=False)
     presence: Presence = field(init=False)
     sweep: Sweep = field(init=False)
+    introduction: Introduction = field(init=False)
 
     def flush(self) -> None:
         """Write this process's reports and counts to the store.

@@ -31,6 +31,8 @@ POLICY_VIOLATION = 1008
 #: Seconds in which a reader thread that has met its socket's end is sure to be over.
 SETTLE = 0.05
 
+#: A header of refusals: this was a WebSocket's handshake when it came here.
+SEEN = "X-Streamend-WebSocket"
 RULE = "/ws/<path:event_id>"
 ENDPOINT = "socket"
 #: Where the request's environment says that its socket is a viewer's: how long a message may be.
@@ -126,6 +128,7 @@ def _guard(views: dict[str, Callable[..., Any]], endpoint: str, state: AppState)
         viewer = SocketViewer()
         refused = _admit(state, event_id, viewer)
         if refused is not None:
+            refused.headers[SEEN] = "seen"
             return refused
         try:
             return handshake(state, viewer, event_id)

@@ -11,10 +11,13 @@ from flask import Flask
 from .access import Refusals, Tokens
 from .alarms import RQAlarms
 from .alarms_local import LocalAlarms
+from .canaries import Canaries
 from .contact import Contact
 from .ending import Alarm, Alarms, Endings
 from .errors import ConfigurationError
+from .facts import Facts, of_web
 from .guests import Guests
+from .introducing import KEEP_MS, Introduction
 from .keeper import Keeper
 from .loading import Loading
 from .notices.deliverer import Deliverer
@@ -91,7 +94,12 @@ def build(
 
         otel.set_up()
     log.addFilter(correlate)
-    loading = Loading(app, lambda: extension.event_loader_function, holds, tally)
+
+    def describe() -> Facts | None:
+        return None if state.capacity is None else of_web(app, state, state.capacity)
+
+    canaries = Canaries(store, sealer)
+    loading = Loading(app, lambda: extension.event_loader_function, holds, tally, canaries)
     observers = Observers(app, tally)
     state = AppState(
         extension=extension,
@@ -113,6 +121,8 @@ def build(
         ),
         spans=EndSpans(None if redis is None else settings.queue),
         ringing=ringing,
+        canaries=canaries,
+        describe=describe,
     )
     if local is not None:
         local.connect(lambda: _deliver(app, state.deliverer))
@@ -149,7 +159,12 @@ def renew(state: AppState) -> None:
         lease,
         spans,
     )
-    for task in (presence.tick, endings.tick, sweep.tick, state.write_counts):
+    introduction = state.introduction = Introduction(
+        state.describe,
+        lambda: presence.introductions or None,
+        lambda facts: state.store.introduce(presence.holder, facts.pack(), KEEP_MS),
+    )
+    for task in (presence.tick, endings.tick, sweep.tick, state.write_counts, introduction.tick):
         keeper.add(task)
     if stand_in is not None:
         keeper.add(stand_in.tick)

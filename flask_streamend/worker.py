@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 import redis
 import rq
+from flask import Flask, current_app
 from redis.exceptions import RedisError
 from rq.exceptions import StopRequested
 from rq.job import Job
@@ -16,14 +18,58 @@ from rq.worker import WorkerStatus
 
 from . import jobs
 from .alarms import RING
-from .state import AppState
+from .errors import StoreError
+from .facts import WORKER, Facts, of_worker
+from .introducing import KEEP_MS, Introduction
+from .state import AppState, state_of
+from .store.redis import RedisStore
 from .telemetry.logs import log, make_visible
 
 #: Seconds this package's own worker waits for a job before it looks around.
 LOOK_AROUND = 1
 
 
-class Worker(rq.Worker):
+class Introduced(rq.Worker):
+    """A worker that says what it is, for ``flask streamend doctor``."""
+
+    _introduction: Introduction | None = None
+
+    def introduce(self, app: Flask, server: str, known: Callable[[], object]) -> None:
+        """Say so from now on with heartbeats, when it is time.
+
+        :param server: what runs, as a person knows it.
+        :param known: as :class:`~flask_streamend.introducing.Introduction` has it.
+        """
+        state = state_of(app)
+        who = WORKER + self.name
+        self._here = RedisStore(self.connection, state.settings.namespace)
+
+        def tell(facts: Facts) -> None:
+            self._here.introduce(who, facts.pack(), KEEP_MS)
+            if facts.store not in ("", facts.listens):
+                # The web's processes are there, and wonder where their worker is.
+                state.store.introduce(who, facts.pack(), KEEP_MS)
+
+        def facts() -> Facts:
+            return of_worker(app, state, server, tuple(self.queue_names()), self.connection)
+
+        self._introduction = Introduction(facts, known, tell)
+
+    def heartbeat(self, *args: object, **kwargs: object) -> None:
+        """Beat as RQ does."""
+        super().heartbeat(*args, **kwargs)  # type: ignore[arg-type]
+        if self._introduction is not None and not self.is_horse:
+            self._introduction.tick()
+
+    def register_death(self) -> None:
+        """Say goodbye as RQ does."""
+        super().register_death()  # type: ignore[no-untyped-call]
+        if self._introduction is not None:
+            with suppress(StoreError):
+                self._here.introduce(WORKER + self.name, "", 0)
+
+
+class Worker(Introduced):
     """RQ's worker, with the application loaded once, before it forks.
 
     ``rq worker -w flask_streamend.Worker``
@@ -33,9 +79,11 @@ class Worker(rq.Worker):
         """Load the application, then start as RQ does."""
         jobs.preload()
         super().bootstrap(*args, **kwargs)  # type: ignore[arg-type]
+        self.introduce(jobs.application(), "rq worker -w flask_streamend.Worker", lambda: True)
+        self.heartbeat()
 
 
-class TunedWorker(rq.Worker):
+class TunedWorker(Introduced):
     """``flask streamend worker``: no fork for our jobs, and it looks around while it waits.
 
     Other jobs on its queues are forked, as RQ does.
@@ -57,7 +105,7 @@ class TunedWorker(rq.Worker):
 
     def heartbeat(self, *args: object, **kwargs: object) -> None:
         """Beat as RQ does, and notice what nobody else might: see :mod:`flask_streamend.sweep`."""
-        super().heartbeat(*args, **kwargs)  # type: ignore[arg-type]
+        super().heartbeat(*args, **kwargs)
         if not self.is_horse:
             self._be_known()
             self.streamend.sweep.tick()
@@ -118,6 +166,11 @@ def run(state: AppState, queues: tuple[str, ...], burst: bool, scheduler: bool) 
             connection = redis.Redis.from_url(state.settings.redis_url)
             worker = TunedWorker(list(queues) or [state.settings.queue], connection=connection)
             worker.streamend = state
+            worker.introduce(
+                current_app._get_current_object(),  # type: ignore[attr-defined]
+                "flask streamend worker",
+                lambda: state.presence.epoch or None,
+            )
             try:
                 worker.work(burst=burst, with_scheduler=scheduler)
             except RedisError:

@@ -67,12 +67,18 @@ class Ground:
         self._started.append(site.process)
         return site
 
-    def worker(self, site: Site, kind: str = "tuned", queue: str = "default") -> Process:
-        """Start a worker for a site, and wait until it is there."""
+    def worker(
+        self,
+        site: Site,
+        kind: str = "tuned",
+        queue: str = "default",
+        env: dict[str, str] | None = None,
+    ) -> Process:
+        """Start a worker for a site, and wait until it is there; ``env``: not as the site's is."""
         before = set(self.redis.keys("rq:worker:*"))
         words = (word.format(url=self.redis_url, queue=queue) for word in WORKERS[kind])
         log = self.folder / f"worker-{len(self._started)}.log"
-        worker = Process([sys.executable, "-m", *words], log, site.env)
+        worker = Process([sys.executable, "-m", *words], log, env or site.env)
         self._started.append(worker)
         eventually(
             lambda: set(self.redis.keys("rq:worker:*")) - before,

@@ -64,6 +64,28 @@ def test_status_as_json_is_the_api_s(site: Site, ground: Ground) -> None:
     viewer.close()
 
 
+def test_status_shows_each_process_s_share(site: Site, ground: Ground) -> None:
+    """A row for each web process, with its viewers and its room; for tools as JSON."""
+    viewers = [site.watch("share") for _ in range(3)]
+    ground.wait("share", "live", 3)
+
+    def shares() -> list[dict[str, object]]:
+        rows: list[dict[str, object]] = json.loads(
+            run(ground, site, "status", "--processes", "--json")[1]
+        )
+        return rows if all(row["server"] for row in rows) else []
+
+    (row,) = eventually(shares, "the process said what it is")
+    assert (row["server"], row["clients"], row["room"]) == ("gunicorn gevent", 3, 1000)
+    status, printed = run(ground, site, "status", "--processes")
+    head, line = printed.splitlines()
+    assert (status, head.split()) == (0, ["process", "server", "viewers", "room"])
+    assert line.split() == [row["process"], "gunicorn", "gevent", "3", "1,000"]
+    ground.store.finish("share", Change.PURGED)
+    for viewer in viewers:
+        viewer.close()
+
+
 def test_end_stops_a_stream(site: Site, ground: Ground) -> None:
     """The command ends an event with its viewers there: sockets are closed, the host is told."""
     viewer = site.watch("stop")

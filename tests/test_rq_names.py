@@ -27,7 +27,8 @@ USED: dict[str, tuple[object, set[str]]] = {
         rq.Worker,
         {
             *("bootstrap", "dequeue_timeout", "execute_job", "heartbeat", "is_horse"),
-            *("perform_job", "prepare_execution", "set_state", "work"),
+            *("perform_job", "prepare_execution", "set_state", "get_state", "work"),
+            *("queue_names", "register_birth", "register_death"),
         },
     ),
     "rq.get_current_job": (rq, {"get_current_job"}),
@@ -37,6 +38,7 @@ USED: dict[str, tuple[object, set[str]]] = {
     "rq.registry.FailedJobRegistry": (FailedJobRegistry, set()),
     "rq.registry.StartedJobRegistry": (StartedJobRegistry, set()),
     "rq.scheduler.RQScheduler": (RQScheduler, {"get_locking_key"}),
+    "rq.worker_registration.REDIS_WORKER_KEYS": (worker_registration, {"REDIS_WORKER_KEYS"}),
     "rq.worker_registration.WORKERS_BY_QUEUE_KEY": (worker_registration, {"WORKERS_BY_QUEUE_KEY"}),
 }
 

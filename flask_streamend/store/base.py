@@ -262,6 +262,25 @@ class Look:
     paused: int = 0
 
 
+@dataclass(frozen=True)
+class Introduced:
+    """A process that lives, for all the store knows, and what it said of itself.
+
+    :param who: the holder; of a worker its name after ``worker:``.
+    :param facts: what it said; empty where it said nothing yet.
+    :param clients: viewers it holds.
+    """
+
+    who: str
+    facts: str
+    clients: int = 0
+
+    @property
+    def worker(self) -> bool:
+        """Return whether it is a worker. Whether that still lives only RQ knows."""
+        return self.who.startswith("worker:")
+
+
 def _what(end: Ended | Delivery) -> dict[str, object]:
     return {
         "event_id": end.event_id,

@@ -16,6 +16,8 @@ QUIET_MS = 5_000
 LEASE_MS = 15_000
 #: Attempts in progress that a process hands over stay its own for so long.
 SENDING_MS = 120_000
+#: Processes whose word about themselves is kept.
+PROCESSES_MAX = 500
 #: Events named in one heartbeat, before it says that they are too many.
 SHARED_MAX = 1_000
 #: Settled deliveries among which an overview looks for dead letters, the newest.

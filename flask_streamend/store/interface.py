@@ -18,6 +18,7 @@ from .base import (
     GuestAct,
     Heartbeat,
     Held,
+    Introduced,
     Kept,
     Look,
     Outcome,
@@ -181,6 +182,27 @@ class Store(Protocol):
 
     def note_problem(self, code: str, there: bool) -> None:
         """Note that a problem is there, or that it is gone, for the health page of any process."""
+
+    def introduce(self, who: str, facts: str, keep: int) -> int:
+        """Keep what a process says of itself, and forget those that are gone.
+
+        :param who: a holder, or a worker, whose name begins with ``worker:``.
+        :param facts: what it says; empty: it is gone.
+        :param keep: milliseconds for which a worker's word is kept; a holder's lasts as its lease.
+        :returns: how many are kept now; the number is bounded.
+        """
+
+    def introduced(self) -> list[Introduced]:
+        """Return each process that lives with what it said of itself: web processes first."""
+
+    def put_canary(self, event_id: str, sealed: str, keep: int) -> None:
+        """Keep a canary's event, which nobody can read here, for some milliseconds."""
+
+    def canary(self, event_id: str) -> str | None:
+        """Return a canary's event as it was sealed; None where there is none, or no more."""
+
+    def forget_canary(self, event_id: str) -> None:
+        """Forget a canary's event."""
 
     def add(self, counts: Mapping[str, int]) -> None:
         """Add to counters."""

@@ -33,6 +33,8 @@ class Keys:
     stats         hash    counter field -> value; ``clients`` -> the sum of viewers
     failing       hash    channel -> 1: it failed as a whole, and something may wait for it
     problems      hash    problem code -> when a worker met it; until one gets by it
+    facts         hash    process, or ``worker:NAME`` -> until when, and what it says of itself
+    canary:EVENT  string  a canary's event, sealed; until it is over
     ringing       string  there while one process has been asked to ring
     ============  ======  ==========================================================
     """
@@ -61,6 +63,7 @@ class Keys:
         self.closed = self.key("closed")
         self.stats = self.key("stats")
         self.problems = self.key("problems")
+        self.facts = self.key("facts")
 
     def key(self, name: str) -> str:
         """Return the full name of a key."""
@@ -73,6 +76,10 @@ class Keys:
     def stragglers(self, event_id: str) -> str:
         """Return the key of viewers by name whose session was stopped."""
         return self.key(f"stragglers:{event_id}")
+
+    def canary(self, event_id: str) -> str:
+        """Return the key of a canary's sealed event."""
+        return self.key(f"canary:{event_id}")
 
     def held(self, holder: str) -> str:
         """Return the key of what one holder holds."""

