@@ -69,6 +69,8 @@ class Crowd:
             self._total -= 1
             if not viewers:
                 del self._viewers[event_id]
+                if event_id in self._known:
+                    self._known[event_id].left = time.monotonic()
             self._note(event_id, urgent=not viewers)
         self._observers.left(event_id)
 

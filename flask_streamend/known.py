@@ -19,6 +19,7 @@ class Known:
     :ivar delay: the grace period in milliseconds; -1: not known.
     :ivar elsewhere: viewers in other processes, as last heard.
     :ivar most: most viewers here since the last report.
+    :ivar left: when the last viewer here left, likewise.
     :ivar alone: whether at last contact no other process held viewers of it.
     """
 
@@ -29,6 +30,7 @@ class Known:
     delay: int = -1
     elsewhere: int = 0
     most: int = 0
+    left: float = 0.0
     alone: bool = False
 
     def held(self, count: int) -> Held:
@@ -36,8 +38,10 @@ class Known:
         most, self.most = self.most, 0
         if count == 0 == most and self.peak:
             most = RESTORE
-        age = int((time.monotonic() - self.began) * 1000)
-        return Held(count, self.session, self.delay, most, age, self.peak)
+        now = time.monotonic()
+        age = int((now - self.began) * 1000)
+        left = 0 if count else int((now - self.left) * 1000)
+        return Held(count, self.session, self.delay, most, age, self.peak, left)
 
     def learn(self, row: Reported, now: int, count: int) -> None:
         """Take in what the store made of a report.

@@ -40,7 +40,9 @@ class Presence(Crowd):
     :param stand_in: told instead of the store while that is away; None: it is never away.
     :param lease: seconds after which the store may forget this process.
     :param wake: called with a number of seconds, within which :meth:`tick` is wanted.
+    :ivar seq: the number of the last report.
     :ivar epoch: the life of the store that knows what this process knows; empty before the first.
+    :ivar heard: the store's time as it was heard last, in milliseconds.
     :ivar quiet: milliseconds within which this process is heard of again.
     """
 
@@ -62,13 +64,14 @@ class Presence(Crowd):
         self._lease = int(lease * 1000)
         self.quiet = int(min(lease / 2, QUIET) * 1000)
         self.holder = secrets.token_hex(8)
+        self.seq = 0
         self.epoch = ""
+        self.heard = 0
         # While the store is away: what the stand-in has, and what waits for the store.
         self._ours: set[str] = set()
         self._unheard: set[str] = set()
         # Reports leave one at a time: their order is what makes an older one recognisable.
         self._reporting = threading.Lock()
-        self._seq = 0
         self._settled = threading.Event()
         self._introduced = False
 
@@ -150,6 +153,7 @@ class Presence(Crowd):
         :raises StoreError: where the store does not answer after all.
         """
         with self._reporting:
+            self._resume()
             put_back()
             with self._lock:
                 changed, self._changed = self._changed | self._unheard, set()
@@ -165,6 +169,17 @@ class Presence(Crowd):
                 self._unheard -= changed
             self._contact.back()
             self._forget(set(self._known))
+
+    def _resume(self) -> None:
+        """Have who came back in time, unheard, belong to the session that was ending."""
+        with self._lock:
+            for event_id, known in self._known.items():
+                came = known.most or event_id in self._viewers
+                if came and not known.peak:
+                    end = self._endings.owed.resume(event_id, known.began)
+                    if end is not None:
+                        known.session, known.began = end.session, end.began
+                        known.peak = max(1, end.peak)
 
     def settle(self, within: float) -> None:
         """Have what changed reported, and wait for it no longer than ``within`` seconds.
@@ -191,14 +206,16 @@ class Presence(Crowd):
         with self._lock:
             names = events | set(self._viewers) if full else events
             held = {event_id: self._held(event_id) for event_id in names}
-        self._seq += 1
+        self.seq += 1
         try:
             report = self._store.report(
-                self.holder, self._seq, self._lease, held, full, self.epoch, self.quiet
+                *(self.holder, self.seq, self._lease, held, full),
+                *(self.epoch, self.quiet, self.heard),
             )
         except StoreError:
             self._remember_most(held)
             raise
+        self.heard = report.now
         if report.known:
             self._introduced = True
             self._endings.reported(self._take_in(report, held))

@@ -82,7 +82,7 @@ class Deliverer:
         self._observers = observers
         self._channel = channel
         self._owner = secrets.token_hex(8)
-        self._lease = int(longest(settings) * 1000) + SPARE_MS
+        self._lease = int(max(longest(settings), RECORD) * 1000) + SPARE_MS
 
     def keep_connection(self) -> None:
         """Keep the mail connection between two deliveries: in a worker that does not fork."""

@@ -16,5 +16,7 @@ QUIET_MS = 5_000
 LEASE_MS = 15_000
 #: Attempts in progress that a process hands over stay its own for so long.
 SENDING_MS = 120_000
+#: In place of a report's number: newer than any.
+NEWEST = 2**53
 #: Events named in one heartbeat, before it says that they are too many.
 SHARED_MAX = 1_000

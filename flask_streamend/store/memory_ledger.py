@@ -31,6 +31,7 @@ class Session:
     started: int
     delay: int
     peak: int = 0
+    left: int = 0
 
 
 @dataclass

@@ -52,6 +52,7 @@ class MemoryPresence(MemoryLedger):
         delay: int,
         age: int = 0,
         peak: int = 0,
+        left: int = 0,
     ) -> Reported:
         old = held.get(event, 0)
         clients = self._clients.get(event, 0) + count - old
@@ -78,9 +79,11 @@ class MemoryPresence(MemoryLedger):
                 session.id, session.started = candidate, self._after() - age
             if delay >= 0:
                 session.delay = delay
-            if clients == 0 and due is None:
-                due = self._due[event] = self._after() + session.delay
-                change = Change.ENDING
+            if clients == 0 and (due is None or left + session.delay > due):
+                due = (self._after() if due is None else left) + session.delay
+                self._due[event], change = due, Change.ENDING
+            elif clients > 0:
+                session.left = max(session.left, left)
             session.peak = max(session.peak, clients, peak)
             self._clients[event] = clients
         return self._row(event, change, session, clients, due)
@@ -108,9 +111,10 @@ class MemoryPresence(MemoryLedger):
         full: bool,
         knew: str = "",
         quiet: int = QUIET_MS,
+        heard: int | None = None,
     ) -> Report:
         with self._act():
-            self._beat(knew, lease, quiet)
+            gap, pulse = self._beat(knew, lease, quiet), self._pulse
             known = self._holders.get(holder)
             if known is None:
                 if not full:
@@ -119,6 +123,8 @@ class MemoryPresence(MemoryLedger):
             if seq < known.seq:
                 return Report(self._after())
             known.lease, known.seq = self._after() + lease, seq
+            if heard is not None and gap and heard < pulse.since:
+                known.lease = min(known.lease, pulse.since + lease - 1)
             gone = {event: Held(0, "", -1) for event in known.held if full and event not in held}
             rows = []
             for event, h in (gone | dict(held)).items():
@@ -128,17 +134,17 @@ class MemoryPresence(MemoryLedger):
                     row = self._apply(known.held, event, 0, h.session, h.delay)
                     rows.append(replace(row, change=Change.STOPPED))
                 else:
-                    most = h.most
+                    most, old = h.most, known.held.get(event, 0)
+                    left = self._after() - h.left if not h.count and (old or most) else 0
                     if most < 0 and event not in self._sessions and h.session not in self._ledger:
                         most = 1
-                    if most > max(h.count, known.held.get(event, 0)):
+                    if most > max(h.count, old):
                         flash = self._apply(
                             known.held, event, most, h.session, h.delay, h.age, h.peak
                         )
                         rows += [flash] if flash.change is not Change.NONE else []
-                    rows.append(
-                        self._apply(known.held, event, h.count, h.session, h.delay, h.age, h.peak)
-                    )
+                    what = (h.count, h.session, h.delay, h.age, h.peak, left)
+                    rows.append(self._apply(known.held, event, *what))
             return Report(self._after(), tuple(rows))
 
     def heartbeat(
@@ -146,8 +152,10 @@ class MemoryPresence(MemoryLedger):
     ) -> Heartbeat:
         with self._act():
             now = self._now()
-            known = self._holders.get(holder)
             gap = self._beat(knew, lease, quiet)
+            known = self._holders.get(holder)
+            if known is not None and self._pulse.stale(known.lease, gap):
+                known = None
             self._pulse.swept = now
             if known is not None:
                 known.lease = self._after() + lease
@@ -190,7 +198,10 @@ class MemoryPresence(MemoryLedger):
             early = known is None or known.lease > self._now() or self._beat() > 0
             if known is None or (early and not goodbye):
                 return Report(self._after())
-            rows = [self._apply(known.held, event, 0, "", -1) for event in list(known.held)]
+            rows = [
+                self._apply(known.held, event, 0, "", -1, left=self._after())
+                for event in list(known.held)
+            ]
             del self._holders[holder]
             return Report(self._after(), tuple(rows))
 
@@ -216,8 +227,9 @@ class MemoryPresence(MemoryLedger):
             else:
                 self._guests.pop(event_id, None)
             held = self._holders[GUESTS].held
-            row = self._apply(held, event_id, len(guests), session, delay)
             went = len(before) + came - len(guests)
+            left = self._after() if went else 0
+            row = self._apply(held, event_id, len(guests), session, delay, left=left)
             return Report(self._after(), (row,), came=came, went=went)
 
     def _forget_stragglers(self, now: int) -> None:

@@ -25,6 +25,7 @@ from .base import (
     Reported,
 )
 from .bounds import (
+    NEWEST,
     OVER_MS,
     OVERDUE_MS,
     QUIET_MS,
@@ -61,14 +62,17 @@ class RedisStore(RedisLedger):
         full: bool,
         knew: str = "",
         quiet: int = QUIET_MS,
+        heard: int | None = None,
     ) -> Report:
         entries = {
-            event: [h.count, h.session, h.delay, h.most, h.age, h.peak] for event, h in held.items()
+            event: [h.count, h.session, h.delay, h.most, h.age, h.peak, h.left]
+            for event, h in held.items()
         }
         known, now, *rows = self._run(
             "report",
             [*self._presence, self.keys.held(holder)],
             *(holder, seq, lease, int(full), json.dumps(entries), knew, quiet),
+            "" if heard is None else heard,
         )
         return Report(int(now), tuple(map(_reported, rows)), known=text(known) != "unknown")
 
@@ -142,7 +146,7 @@ class RedisStore(RedisLedger):
             _ended(row) for row in self._run("claim", [*self._presence, k.open, k.pending], limit)
         ]
 
-    def put_back(self, holder: str, kept: Sequence[Kept]) -> int:
+    def put_back(self, holder: str, kept: Sequence[Kept], seq: int = NEWEST) -> int:
         k = self.keys
         rows = [
             [
@@ -155,7 +159,7 @@ class RedisStore(RedisLedger):
             self._run(
                 "put_back",
                 [*self._presence, k.open, *self._owed, k.closed, k.held(holder)],
-                *(holder, SENDING_MS, json.dumps(rows)),
+                *(holder, SENDING_MS, json.dumps(rows), seq),
             )
         )
 

@@ -183,6 +183,7 @@ class History:
             life, world = self.world.random.choice(lives), self.world
             until = world.scheduler.now + world.random.uniform(0.0, 1.2 * world.lease)
             life.paused_until = max(life.paused_until, until)
+            world.truth.contacts[life].troubles.append((world.scheduler.now, until))
             world.note(f"{life.name} stands still until {until:.3f}")
 
     def mail(self) -> None:

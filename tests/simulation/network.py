@@ -25,6 +25,8 @@ LATE = frozenset(
 FRESH_MS = 5000
 #: Seconds by which a call may be late: a network's retransmissions.
 LATEST = 8.0
+#: Seconds that a call takes at the most where nothing is wrong.
+QUICK = 0.005
 
 
 @dataclass
@@ -120,6 +122,22 @@ class Line:
         return lambda *args, **kwargs: self._call(name, args, kwargs)
 
     def _call(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        began, contact = self._scheduler.now, self._truth.contacts[self._life]
+        contact.waits.add(began)
+        try:
+            answer = self._through(name, args, kwargs)
+        except StoreError:
+            contact.failed.add(began)
+            raise
+        finally:
+            contact.waits.discard(began)
+        if self._scheduler.now - began > QUICK:
+            contact.troubles.append((began, self._scheduler.now))
+        if name == "report" or (name == "heartbeat" and args[0]):
+            contact.well(self._scheduler.now)
+        return answer
+
+    def _through(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         random, wait, server = self._random, self._scheduler.sleep, self._server
         draw, weather = random.random(), self._weather
         fault = ""

@@ -30,5 +30,6 @@ if first[2] then
 else
   redis.call('ZREM', KEYS[12], ARGV[2])
 end
-local row = apply(KEYS[10], ARGV[2], redis.call('ZCARD', KEYS[11]), ARGV[5], tonumber(ARGV[6]), 0, 0)
+local row = apply(KEYS[10], ARGV[2], redis.call('ZCARD', KEYS[11]), ARGV[5], tonumber(ARGV[6]), 0, 0,
+  went > 0 and after or 0)
 return {after, row, came, went}

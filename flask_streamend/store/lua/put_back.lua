@@ -1,7 +1,8 @@
 -- Put back what a process kept of ends while Redis was away, or which Redis has lost.
 --
 -- A repeat changes nothing: what the ledger knows of a session counts, except that something told
--- meanwhile is told.
+-- meanwhile is told. An end that could not be claimed while Redis was away is resumed by whoever
+-- came since, as one that nobody claimed in time always is.
 --
 -- KEYS  1 holders  2 clients  3 sessions  4 due  5 stats  6 over  7 ledger  8 pulse  9 shared
 --       10 open  11 pending  12 sending  13 retrying  14 closed  15 held:HOLDER
@@ -9,8 +10,10 @@
 --       3 JSON [[event, session, ms since it began, peak, viewers who were there at the end,
 --         ms until it is due (negative: since), state, channel, error, attempts], ...]
 --         with state "ending", or as in the ledger
+--       4 the number of the holder's last report
 -- returns how many were put back
 --- include clock
+--- include pulse
 --- include bounds
 --- include observe
 --- include deliver
@@ -18,7 +21,7 @@
 --- include move
 local settled = {sent = true, skipped = true, dead = true}
 local owed = {pending = KEYS[11], sending = KEYS[12], retrying = KEYS[13]}
-local put = 0
+local gap, put = pulse('', 0, 0).gap, 0
 
 local function settle(record, state, channel, error)
   move(owed, KEYS[5], record, state)
@@ -33,19 +36,21 @@ for _, kept in ipairs(cjson.decode(ARGV[3])) do
   local event, id, age, peak, clients, left = kept[1], kept[2], kept[3], kept[4], kept[5], kept[6]
   local state, channel, error, attempts = kept[7], kept[8], kept[9], kept[10]
   local due = after + left
+  local packed = redis.call('HGET', KEYS[3], event)
+  local session = packed and cjson.decode(packed)
 
   -- What the holder had of it at last contact has left since, or is reported after this.
   local stale = tonumber(redis.call('HGET', KEYS[15], event) or '0')
-  if stale > 0 then
+  local newer = tonumber(redis.call('HGET', KEYS[15], '#seq') or '0') > tonumber(ARGV[4])
+  if stale > 0 and not newer and session and session.id == id then
     redis.call('HDEL', KEYS[15], event)
     redis.call('HINCRBY', KEYS[5], 'clients', -stale)
     redis.call('ZINCRBY', KEYS[2], -stale, event)
   end
   local there = tonumber(redis.call('ZSCORE', KEYS[2], event) or '0')
-  local packed = redis.call('HGET', KEYS[3], event)
-  local session = packed and cjson.decode(packed)
   local entry = redis.call('HGET', KEYS[7], id)
   local record = entry and cjson.decode(entry)
+  local ends = tonumber(redis.call('ZSCORE', KEYS[4], event) or math.huge)
   local own = {id = id, started = after - age, peak = peak, delay = math.max(0, left)}
 
   if state == 'ending' and not record then
@@ -55,21 +60,33 @@ for _, kept in ipairs(cjson.decode(ARGV[3])) do
       redis.call('ZADD', KEYS[4], due, event)
       redis.call('HINCRBY', KEYS[5], 'sessions_begun', 1)
       put = put + 1
-    elseif session.id == id then
-      -- Two may have seen somebody leave: the last leave counts.
-      if there == 0 and tonumber(redis.call('ZSCORE', KEYS[4], event) or '0') < due then
-        redis.call('ZADD', KEYS[4], due, event)
-        put = put + 1
-      end
-    elseif session.started <= due then
+    elseif own.started <= ends and session.started <= due then
+      local changed = 0
       -- Somebody came back in time, to a process that knew nothing of this session: it is the one.
       if own.started < session.started then
         session.id, session.started = id, own.started
         session.peak = math.max(session.peak, peak)
         redis.call('HSET', KEYS[3], event, cjson.encode(session))
-        put = put + 1
+        changed = 1
       end
-    else
+      -- Two may have seen somebody leave: the last leave counts.
+      due = math.max(due, (session.left or 0) + session.delay)
+      if there == 0 and (ends == math.huge or ends < due) then
+        redis.call('ZADD', KEYS[4], due, event)
+        changed = 1
+      end
+      put = put + changed
+    elseif own.started > ends then
+      -- One after the other: what could not be claimed is resumed by who came since.
+      if gap == 0 then
+        redis.call('HINCRBY', KEYS[5], 'sessions_begun', 1)
+        redis.call('HINCRBY', KEYS[5], 'grace_periods|ended', 1)
+        deliver(event, session, ends, 0, KEYS[10], KEYS[11])
+      end
+      redis.call('HSET', KEYS[3], event, cjson.encode(own))
+      redis.call('ZADD', KEYS[4], due, event)
+      put = put + 1
+    elseif gap == 0 then
       redis.call('HINCRBY', KEYS[5], 'sessions_begun', 1)
       redis.call('HINCRBY', KEYS[5], 'grace_periods|ended', 1)
       deliver(event, own, due, 0, KEYS[10], KEYS[11])

@@ -14,7 +14,7 @@ if ARGV[2] ~= '1' then
   if lease and tonumber(lease) > now or pulse('', 0, 0).gap > 0 then return reply end
 end
 for _, event in ipairs(redis.call('HKEYS', KEYS[10])) do
-  if event ~= '#seq' then reply[#reply + 1] = apply(KEYS[10], event, 0, '', -1, 0, 0) end
+  if event ~= '#seq' then reply[#reply + 1] = apply(KEYS[10], event, 0, '', -1, 0, 0, after) end
 end
 redis.call('DEL', KEYS[10])
 redis.call('ZREM', KEYS[1], ARGV[1])
