@@ -176,11 +176,3 @@ class Crowd:
     def _held(self, event_id: str) -> Held:
         known = self._known.get(event_id) or Known()
         return known.held(len(self._viewers.get(event_id, ())))
-
-    def _remember_most(self, held: dict[str, Held]) -> None:
-        """Take back what a report said of the time before it: it was not heard."""
-        with self._lock:
-            for event_id, one in held.items():
-                known = self._known.get(event_id)
-                if known is not None:
-                    known.most = max(one.most, known.most)

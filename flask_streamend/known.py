@@ -19,6 +19,7 @@ class Known:
     :ivar delay: the grace period in milliseconds; -1: not known.
     :ivar elsewhere: viewers in other processes, as last heard.
     :ivar most: most viewers here since the last report.
+    :ivar unsure: most viewers here since the last report that was answered.
     :ivar left: when the last viewer here left, likewise.
     :ivar alone: whether at last contact no other process held viewers of it.
     """
@@ -30,18 +31,20 @@ class Known:
     delay: int = -1
     elsewhere: int = 0
     most: int = 0
+    unsure: int = 0
     left: float = 0.0
     alone: bool = False
 
     def held(self, count: int) -> Held:
         """Return what is reported of it, and begin to count the most anew."""
         most, self.most = self.most, 0
+        unsure = self.unsure = max(most, self.unsure)
         if count == 0 == most and self.peak:
             most = RESTORE
         now = time.monotonic()
         age = int((now - self.began) * 1000)
         left = 0 if count else int((now - self.left) * 1000)
-        return Held(count, self.session, self.delay, most, age, self.peak, left)
+        return Held(count, self.session, self.delay, most, age, self.peak, left, unsure)
 
     def learn(self, row: Reported, now: int, count: int) -> None:
         """Take in what the store made of a report.
@@ -49,6 +52,7 @@ class Known:
         :param now: the store's time.
         :param count: viewers here that the report named.
         """
+        self.unsure = 0
         self.elsewhere = max(0, row.clients - count)
         self.alone = 0 < row.clients == count
         if row.session:

@@ -174,7 +174,7 @@ class Presence(Crowd):
         """Have who came back in time, unheard, belong to the session that was ending."""
         with self._lock:
             for event_id, known in self._known.items():
-                came = known.most or event_id in self._viewers
+                came = known.most or known.unsure or event_id in self._viewers
                 if came and not known.peak:
                     end = self._endings.owed.resume(event_id, known.began)
                     if end is not None:
@@ -207,20 +207,14 @@ class Presence(Crowd):
             names = events | set(self._viewers) if full else events
             held = {event_id: self._held(event_id) for event_id in names}
         self.seq += 1
-        try:
-            report = self._store.report(
-                *(self.holder, self.seq, self._lease, held, full),
-                *(self.epoch, self.quiet, self.heard),
-            )
-        except StoreError:
-            self._remember_most(held)
-            raise
+        report = self._store.report(
+            *(self.holder, self.seq, self._lease, held, full),
+            *(self.epoch, self.quiet, self.heard),
+        )
         self.heard = report.now
         if report.known:
             self._introduced = True
             self._endings.reported(self._take_in(report, held))
-        else:
-            self._remember_most(held)
         return report
 
     def _take_in(self, report: Report, held: dict[str, Held]) -> Report:

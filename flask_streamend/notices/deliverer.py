@@ -192,8 +192,6 @@ class Deliverer:
     def _settle(self, delivery: Delivery, channel: Channel, result: _Result) -> None:
         retry = self._backoff(delivery.attempts)
         late = self._record(delivery, channel, result, retry)
-        if late < 0 and result.outcome is Outcome.SENT:
-            self._told(delivery, channel)
         if late >= 0 and result.outcome in (Outcome.FAILED, Outcome.POSTPONED):
             at = delivery.due + late + retry
             self._alarms.arm([Alarm(delivery.event_id, delivery.session, at, retry)])
@@ -205,10 +203,13 @@ class Deliverer:
         until, wait = time.monotonic() + RECORD, 0.1
         while True:
             try:
-                return self._store.settle(
+                late = self._store.settle(
                     *(delivery.id, self._owner, channel.name, result.outcome, result.error),
                     *(retry, result.reason, result.took),
                 )
+                if late < 0 and result.outcome is Outcome.SENT:
+                    self._told(delivery, channel)
+                return late
             except StoreError:
                 if time.monotonic() > until:
                     raise

@@ -54,6 +54,8 @@ class Held:
     :param age: milliseconds since the session began, for all this process knows.
     :param peak: the session's most viewers; 0 where no store has confirmed the session yet.
     :param left: milliseconds since the last of its viewers left, where there are none.
+    :param unsure: the most at once since the last report that was answered: reports since may have
+        been heard, or not.
     """
 
     count: int
@@ -63,6 +65,7 @@ class Held:
     age: int = 0
     peak: int = 0
     left: int = 0
+    unsure: int = 0
 
 
 @dataclass(frozen=True)

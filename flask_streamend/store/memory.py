@@ -72,15 +72,16 @@ class MemoryStore(MemoryPresence):
         if known is not None and known.seq <= seq and same:
             self._clients[event] -= known.held.pop(event, 0)
         due, entry = now + end.left, self._ledger.get(end.session)
-        own = Session(end.session, now - end.age, max(0, end.left), end.peak)
+        own = Session(end.session, now - end.age, max(0, end.left), end.peak, put=due)
         if end.state == "ending":
             return entry is None and self._put_ending(event, own, due)
         put = entry is None
         if entry is None:
             if session is None or session.id != end.session:
                 self._stats["sessions_begun"] += 1
-            elif there := self._clients.get(event, 0):
-                session.id, session.started, session.peak = self._fresh(end.session), now, there
+            elif (there := self._clients.get(event, 0)) or session.resumed(self._due.get(event)):
+                session.id, session.started = self._fresh(end.session), now
+                session.peak = max(1, there)
                 self._stats["sessions_begun"] += 1
             else:
                 self._drop(event)
@@ -106,7 +107,7 @@ class MemoryStore(MemoryPresence):
             self._stats["sessions_begun"] += 1
             return True
         ends = self._due.get(event, math.inf)
-        if own.started <= ends and session.started <= due:
+        if session.id == own.id or (own.started <= ends and session.started <= due):
             older = own.started < session.started
             if older:
                 session.id, session.started = own.id, own.started
@@ -116,6 +117,7 @@ class MemoryStore(MemoryPresence):
             if self._clients[event] or due <= ends < math.inf:
                 return older
             self._due[event] = due
+            session.put = due if session.put == ends else session.put
             return True
         if own.started > ends:
             # One after the other: what could not be claimed is resumed by who came since.

@@ -25,13 +25,18 @@ def steady_clock() -> Callable[[], float]:
 
 @dataclass
 class Session:
-    """A session that is not over."""
+    """A session that is not over; ``put`` is when it was to end as it was put back."""
 
     id: str
     started: int
     delay: int
     peak: int = 0
     left: int = 0
+    put: int | None = None
+
+    def resumed(self, due: int | None) -> bool:
+        """Return whether somebody came since it was put back."""
+        return self.put is not None and due is not None and due > self.put
 
 
 @dataclass

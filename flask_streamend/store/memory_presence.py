@@ -119,10 +119,10 @@ class MemoryPresence(MemoryLedger):
             if known is None:
                 if not full:
                     return Report(self._after(), known=False)
-                known = self._holders[holder] = _Holder(lease=0)
+                known = self._holders[holder] = _Holder(lease=0, seq=-1)
             if seq < known.seq:
                 return Report(self._after())
-            known.lease, known.seq = self._after() + lease, seq
+            last, known.lease, known.seq = known.seq, self._after() + lease, seq
             if heard is not None and gap and heard < pulse.since:
                 known.lease = min(known.lease, pulse.since + lease - 1)
             gone = {event: Held(0, "", -1) for event in known.held if full and event not in held}
@@ -134,10 +134,15 @@ class MemoryPresence(MemoryLedger):
                     row = self._apply(known.held, event, 0, h.session, h.delay)
                     rows.append(replace(row, change=Change.STOPPED))
                 else:
-                    most, old = h.most, known.held.get(event, 0)
+                    # The report before this one was heard, though its holder may not know.
+                    most = h.most if seq <= last + 1 and last >= 0 else max(h.most, h.unsure or -1)
+                    old = known.held.get(event, 0)
                     left = self._after() - h.left if not h.count and (old or most) else 0
                     if most < 0 and event not in self._sessions and h.session not in self._ledger:
                         most = 1
+                    entry = self._ledger.get(h.session)
+                    if entry and not h.count and 0 <= h.delay <= entry.due - left:
+                        most = min(most, 0)  # They had left when it ended: they were told of.
                     if most > max(h.count, old):
                         flash = self._apply(
                             known.held, event, most, h.session, h.delay, h.age, h.peak

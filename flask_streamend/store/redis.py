@@ -65,7 +65,7 @@ class RedisStore(RedisLedger):
         heard: int | None = None,
     ) -> Report:
         entries = {
-            event: [h.count, h.session, h.delay, h.most, h.age, h.peak, h.left]
+            event: [h.count, h.session, h.delay, h.most, h.age, h.peak, h.left, h.unsure]
             for event, h in held.items()
         }
         known, now, *rows = self._run(

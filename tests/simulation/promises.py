@@ -93,9 +93,9 @@ class Promises:
             return ""  # its process reached the store since, and said nothing
         contact, ordered = truth.contacts[viewer.process], decision and decision.stopped
         for start, end in () if ordered else truth.silences:
-            if start < decided and end > viewer.opened and decided < end + world.lease:
-                if contact.leased(start, world.lease):
-                    return ""  # the store had to wait for this process
+            noticed = start + world.quiet < decided < end + world.lease
+            if noticed and end > viewer.opened and contact.leased(start, world.lease):
+                return ""  # the store had to wait for this process
         # Limit: who comes while the store is away for this process, or just before.
         if contact.in_trouble(viewer.opened, decided):
             return "joined while away"
@@ -139,9 +139,10 @@ class Promises:
             if before.message_id != sent.message_id:
                 self.broken("never twice", f"{before} and {sent} under two Message-IDs")
             why = self._unknown(before, sent, truth.recorded.get(key))
-            if not why:
+            if why:
+                self.let_pass[why] += 1
+            else:
                 self.broken("never twice", f"{before} and {sent}")
-            self.let_pass[why] += 1
             again = True
         return again
 
@@ -153,8 +154,8 @@ class Promises:
         for one in (before, sent):
             # Limit: a process that is cut off from a store that others reach.
             renewed = world.truth.contacts[one.by].renewed
-            last = bisect_left(renewed, one.at)
-            if last and one.at - renewed[last - 1] >= world.lease + world.delay:
+            last = bisect_left(renewed, sent.at)
+            if last and sent.at - renewed[last - 1] >= world.lease + world.delay:
                 return "teller cut off"
         if recorded is not None:
             # Limit: a store that loses writes it acknowledged.
@@ -178,13 +179,30 @@ class Promises:
             left = max(
                 (v.closed for v in viewers if v.knowing and not (v.let_go or v.over)), default=-inf
             )
-            if left > -inf and not any(self._tells(sent, left) for sent in truth.sent[event]):
+            if left == -inf or any(self._tells(sent, left) for sent in truth.sent[event]):
+                continue
+            if any(v.closed == left and self._cut_off_at(v) for v in viewers):
+                self.let_pass["cut off"] += 1
+            else:
                 self.broken("never lost", f"{event}, whose last viewer left at {left:.3f}")
         for (event, session), decision in truth.decisions.items():
             told = any(sent.session == session for sent in truth.sent[event])
             there = decision.life == world.server.life
             if not told and (there or (decision.life is None and decision.by.alive)):
                 self.broken("never lost", f"{event} {session}, decided at {decision.at:.3f}")
+
+    def _cut_off_at(self, viewer: Viewer) -> bool:
+        """Return whether a viewer left a process that was cut off for longer than the limit."""
+        world, renewed = self.world, self.world.truth.contacts[viewer.process].renewed
+        after = bisect_left(renewed, viewer.closed)
+        before, again = renewed[after - 1 : after], renewed[after : after + 1]
+        if not before or not again or again[0] - before[0] < world.lease + world.delay:
+            return False
+        # From a store that others reached.
+        return any(
+            before[0] < other.at < again[0] and other.life is not None and event == viewer.event
+            for (event, _), other in world.truth.decisions.items()
+        )
 
     def _tells(self, sent: Sent, left: float) -> bool:
         """Return whether a notice tells that the last viewer left at an instant."""
@@ -207,9 +225,10 @@ class Promises:
                     for viewer in self.world.truth.viewers[event]
                 ):
                     why = self._came_unheard(first, second)
-                    if not why:
+                    if why:
+                        self.let_pass[why] += 1
+                    else:
                         self.broken("never twice", f"{first} and {second}: nobody came in between")
-                    self.let_pass[why] += 1
 
     def _came_unheard(self, first: Sent, second: Sent) -> str:
         """Return why the second of two notices tells of viewers of whom the first could not."""
