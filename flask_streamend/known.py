@@ -46,15 +46,16 @@ class Known:
         left = 0 if count else int((now - self.left) * 1000)
         return Held(count, self.session, self.delay, most, age, self.peak, left, unsure)
 
-    def learn(self, row: Reported, now: int, count: int) -> None:
+    def learn(self, row: Reported, now: int, count: int, all_there: bool = True) -> None:
         """Take in what the store made of a report.
 
         :param now: the store's time.
         :param count: viewers here that the report named.
+        :param all_there: False: the store was emptied, and may not know others' viewers yet.
         """
         self.unsure = 0
         self.elsewhere = max(0, row.clients - count)
-        self.alone = 0 < row.clients == count
+        self.alone = all_there and 0 < row.clients == count
         if row.session:
             self.session, self.peak = row.session, max(1, row.peak)
             self.began = time.monotonic() - max(0, now - row.started) / 1000

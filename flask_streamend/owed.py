@@ -40,6 +40,10 @@ class Owed:
     def __init__(self) -> None:
         self._ends: OrderedDict[str, End] = OrderedDict()
 
+    def knows(self, session: str) -> bool:
+        """Return whether a session's end is kept."""
+        return session in self._ends
+
     def note(self, row: Reported, now: int) -> None:
         """Keep an end that has begun.
 

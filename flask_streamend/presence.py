@@ -70,6 +70,8 @@ class Presence(Crowd):
         # While the store is away: what the stand-in has, and what waits for the store.
         self._ours: set[str] = set()
         self._unheard: set[str] = set()
+        # After a store was emptied, others come back within a lease.
+        self._all_there_at = 0.0
         # Reports leave one at a time: their order is what makes an older one recognisable.
         self._reporting = threading.Lock()
         self._settled = threading.Event()
@@ -145,14 +147,17 @@ class Presence(Crowd):
             return
         self._take_in(report, held)
 
-    def come_back(self, put_back: Callable[[], None], introduce: bool) -> None:
+    def come_back(self, put_back: Callable[[], None], introduce: bool, emptied: bool) -> None:
         """Put everything back: the store answers again, or has lost what it knew.
 
         :param put_back: puts back the ends; called while no report is on its way.
         :param introduce: have the store know this process, whatever it holds.
+        :param emptied: the store has lost what it knew.
         :raises StoreError: where the store does not answer after all.
         """
         with self._reporting:
+            if emptied:
+                self._all_there_at = time.monotonic() + self._lease / 1000
             self._resume()
             put_back()
             with self._lock:
@@ -232,7 +237,8 @@ class Presence(Crowd):
             with self._lock:
                 known = self._known.get(row.event_id)
                 if known is not None:
-                    known.learn(row, report.now, reported.count if reported is not None else 0)
+                    count = reported.count if reported is not None else 0
+                    known.learn(row, report.now, count, time.monotonic() >= self._all_there_at)
             self.tell(row.event_id, row.clients)
             self._observers.counted(row, report.now)
             rows.append(row)

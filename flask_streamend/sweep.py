@@ -113,7 +113,7 @@ class Sweep:
         """Put everything back where the store was away or was emptied."""
         presence, emptied = self._presence, self._presence.epoch not in ("", answer.epoch)
         if away or emptied:
-            presence.come_back(lambda: self._put_back(emptied), self.holding)
+            presence.come_back(lambda: self._put_back(emptied), self.holding, emptied)
         if emptied:
             log.warning(
                 "The store is another one, or was emptied; what this process knew was put back"
@@ -139,7 +139,7 @@ class Sweep:
             owed.keep(end)
         if self._stand_in is not None:
             self._count_here()
-            self._stand_in.handed_over()
+            self._stand_in.handed_over(here)
 
     def _count_here(self) -> None:
         if self._stand_in is not None:

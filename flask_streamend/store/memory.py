@@ -72,14 +72,14 @@ class MemoryStore(MemoryPresence):
         if known is not None and known.seq <= seq and same:
             self._clients[event] -= known.held.pop(event, 0)
         due, entry = now + end.left, self._ledger.get(end.session)
-        own = Session(end.session, now - end.age, max(0, end.left), end.peak, put=due)
+        own = Session(end.session, now - end.age, max(0, end.left), end.peak)
         if end.state == "ending":
             return entry is None and self._put_ending(event, own, due)
         put = entry is None
         if entry is None:
             if session is None or session.id != end.session:
                 self._stats["sessions_begun"] += 1
-            elif (there := self._clients.get(event, 0)) or session.resumed(self._due.get(event)):
+            elif (there := self._clients.get(event, 0)) or session.left > due:
                 session.id, session.started = self._fresh(end.session), now
                 session.peak = max(1, there)
                 self._stats["sessions_begun"] += 1
@@ -117,7 +117,6 @@ class MemoryStore(MemoryPresence):
             if self._clients[event] or due <= ends < math.inf:
                 return older
             self._due[event] = due
-            session.put = due if session.put == ends else session.put
             return True
         if own.started > ends:
             # One after the other: what could not be claimed is resumed by who came since.

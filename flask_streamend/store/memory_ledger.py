@@ -25,18 +25,13 @@ def steady_clock() -> Callable[[], float]:
 
 @dataclass
 class Session:
-    """A session that is not over; ``put`` is when it was to end as it was put back."""
+    """A session that is not over; ``left`` is when somebody was seen to leave last."""
 
     id: str
     started: int
     delay: int
     peak: int = 0
     left: int = 0
-    put: int | None = None
-
-    def resumed(self, due: int | None) -> bool:
-        """Return whether somebody came since it was put back."""
-        return self.put is not None and due is not None and due > self.put
 
 
 @dataclass

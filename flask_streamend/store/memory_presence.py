@@ -82,8 +82,7 @@ class MemoryPresence(MemoryLedger):
             if clients == 0 and (due is None or left + session.delay > due):
                 due = (self._after() if due is None else left) + session.delay
                 self._due[event], change = due, Change.ENDING
-            elif clients > 0:
-                session.left = max(session.left, left)
+            session.left = max(session.left, left)
             session.peak = max(session.peak, clients, peak)
             self._clients[event] = clients
         return self._row(event, change, session, clients, due)
@@ -274,4 +273,8 @@ class MemoryPresence(MemoryLedger):
             if change is Change.PURGED:
                 self._stats["sessions_purged"] += 1
                 return Ended(event_id, session.id, now, session.started, session.peak, clients)
-            return self._deliver(event_id, session, now, clients)
+            gap = self._beat()
+            ended = self._deliver(event_id, session, now, clients)
+            # After an outage a process may still have to say that it was told of this session.
+            self._ledger[session.id].next_at = now + gap
+            return ended

@@ -255,7 +255,11 @@ class History:
             store._sessions
             or any(entry.settled is None for entry in store._ledger.values())
             or any(
-                p.endings.owed._ends or p.presence._known or p.stand_in._store or p.guests._kept
+                p.endings.owed._ends
+                or p.presence._known
+                or p.stand_in._store
+                or p.stand_in._unfinished
+                or p.guests._kept
                 for p in world.processes
             )
             or any(viewer.closed == inf for viewer in world.truth.watching())

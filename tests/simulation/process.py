@@ -134,7 +134,7 @@ class Process(Life):
             self.tally,
             lease,
         )
-        self.sweep.holding = holding
+        self.sweep.holding = self.holding = holding
         self.deliverer = self._deliverer(self.store, self.alarms)
         presence, tasks = self.presence, self.keeper
         for task in (presence.tick, self.endings.tick, self.sweep.tick, self._write_counts):

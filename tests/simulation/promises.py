@@ -127,6 +127,12 @@ class Promises:
         )
         if began - max(last, waited) >= world.lease - EPSILON:
             return "cut off"
+        # Or since a store that others reach was emptied.
+        last = renewed[i - 1] if (i := bisect_left(renewed, decided)) else -inf
+        noticed = max((end for start, end in truth.silences if end <= decided), default=-inf)
+        since = max(last, noticed, truth.began if truth.began > last else -inf)
+        if decided - last >= world.lease + world.delay and decided - since >= world.lease - EPSILON:
+            return "cut off"
         return ""
 
     def _again(self, sent: Sent) -> bool:
@@ -151,6 +157,13 @@ class Promises:
         world = self.world
         if not before.known:
             return "answer lost"
+        stop, teller = (
+            world.truth.decisions.get((one.event, one.session)) for one in (before, sent)
+        )
+        alone = stop and stop.stopped and teller and sent.by.holding
+        if alone and world.truth.contacts[sent.by].beat_before(sent.at) <= stop.at:
+            # Limit: what others did just before the store went away.
+            return "stopped elsewhere"
         for one in (before, sent):
             # Limit: a process that is cut off from a store that others reach.
             renewed = world.truth.contacts[one.by].renewed
@@ -232,10 +245,16 @@ class Promises:
 
     def _came_unheard(self, first: Sent, second: Sent) -> str:
         """Return why the second of two notices tells of viewers of whom the first could not."""
-        decided = self.world.truth.decisions[first.event, first.session].at
-        for viewer in self.world.truth.viewers[first.event]:
-            if viewer.opened <= second.due and decided <= viewer.first_heard < inf:
-                why = self._unheard(first, viewer, decided)
+        truth = self.world.truth
+        decided = truth.decisions[first.event, first.session]
+        later = truth.decisions[second.event, second.session]
+        if later.at < decided.at:
+            first, decided = second, later
+        # Who decides alone knows what it knew at its last beat.
+        knew = truth.contacts[decided.by].beat_before(decided.at) if decided.alone else decided.at
+        for viewer in truth.viewers[first.event]:
+            if viewer.opened <= max(first.due, second.due) and viewer.first_heard >= knew:
+                why = self._unheard(first, viewer, decided.at)
                 if why:
                     return f"came and went: {why}"
         return ""
@@ -277,6 +296,7 @@ class Promises:
                 f"{process.name} knows": presence._known,
                 f"{process.name} changed": presence._changed | presence._unheard,
                 f"{process.name} stands in": [1] if process.stand_in._store else [],
+                f"{process.name} attempts": process.stand_in._unfinished,
                 f"{process.name} guests": process.guests._kept,
             }
         for what, there in left.items():

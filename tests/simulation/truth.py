@@ -138,6 +138,7 @@ class Truth:
     """Keeps record.
 
     :ivar put: when an end was put back into the store, as it lives now.
+    :ivar began: when the store, as it lives now, was heard of first.
     :ivar silences: when the store, as it lives now, had heard of nobody, and when somebody came.
     """
 
@@ -150,6 +151,7 @@ class Truth:
         self.put: dict[tuple[str, str], float] = {}
         self.contacts: dict[Life, Contact] = defaultdict(Contact)
         self.silences: list[tuple[float, float]] = []
+        self.began = 0.0
         self._heard_at = 0.0
         self._number = 0
 
@@ -191,6 +193,7 @@ class Truth:
             viewer.heard = inf
         self.silences.clear()
         self.put.clear()
+        self.began = 0.0
         self._heard_at = self.world.scheduler.now
         self._unknown(life)
 
@@ -242,6 +245,8 @@ class Truth:
         now = self.world.scheduler.now
         if self.world.trace is not None:
             self.world.note(f"{process}: {name}{brief(args)} -> {brief(answer)}")
+        if name in ("report", "heartbeat") and not self.began:
+            self.began = now
         if name in ("report", "heartbeat", "look", "claim", "reap", "put_back"):
             noticed = self.silences and self.silences[-1][0] == self._heard_at
             if now - self._heard_at > self.world.quiet and not noticed:
@@ -256,7 +261,7 @@ class Truth:
             self.contacts[process].beaten.append((now, noted[0]))
         elif name == "claim":
             for end in answer:
-                self._decided(process, life, end.event_id, end.session)
+                self.decisions[end.event_id, end.session] = Decision(now, life, process)
         elif name == "finish" and answer is not None:
             stopped = args[1] is Change.STOPPED
             if stopped:
@@ -317,7 +322,9 @@ class Truth:
             self.world.note(f"{process} standing in: {name}{brief(args)} -> {brief(answer)}")
         if name == "claim":
             for end in answer:
-                self._decided(process, None, end.event_id, end.session)
+                now = self.world.scheduler.now
+                decision = Decision(now, None, process, alone=True)
+                self.decisions[end.event_id, end.session] = decision
 
     def _decided(
         self, by: Process, life: int | None, event: str, session: str, stopped: bool = False

@@ -11,6 +11,7 @@
 --         {"again"}: holders came meanwhile whose keys were not given; nothing was done
 --         {event, session, due, started, peak, clients}
 --- include clock
+--- include pulse
 --- include bounds
 --- include observe
 --- include deliver
@@ -46,4 +47,8 @@ if ARGV[2] == 'purged' then
   redis.call('HINCRBY', KEYS[5], 'sessions_purged', 1)
   return {event, session.id, now, session.started, session.peak, clients}
 end
-return deliver(event, session, now, clients, KEYS[10], KEYS[11])
+local gap = pulse('', 0, 0).gap
+local ended = deliver(event, session, now, clients, KEYS[10], KEYS[11])
+-- After an outage a process may still have to say that it was told of this session.
+if gap > 0 then redis.call('ZADD', KEYS[10], now + gap, session.id) end
+return ended

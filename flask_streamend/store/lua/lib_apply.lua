@@ -45,10 +45,9 @@ local function apply(held, event, count, candidate, delay, age, peak, left)
       due = due and left + session.delay or after + session.delay
       redis.call('ZADD', KEYS[4], due, event)
       change = 'ending'
-    elseif clients > 0 and left > (session.left or 0) then
-      -- Who is there may have left, too: the last leave counts, whoever says so first.
-      session.left = left
     end
+    -- Who is still there may have left, too: the last leave counts, whoever says so first.
+    if left > (session.left or 0) then session.left = left end
     session.peak = math.max(session.peak, clients, peak)
     local repacked = cjson.encode(session)
     if repacked ~= packed then redis.call('HSET', KEYS[3], event, repacked) end

@@ -51,8 +51,7 @@ for _, kept in ipairs(cjson.decode(ARGV[3])) do
   local entry = redis.call('HGET', KEYS[7], id)
   local record = entry and cjson.decode(entry)
   local ends = tonumber(redis.call('ZSCORE', KEYS[4], event) or math.huge)
-  -- `put` is when it ends unless somebody came since it was put back.
-  local own = {id = id, started = after - age, peak = peak, delay = math.max(0, left), put = due}
+  local own = {id = id, started = after - age, peak = peak, delay = math.max(0, left)}
 
   if state == 'ending' and not record then
     if not session then
@@ -67,16 +66,15 @@ for _, kept in ipairs(cjson.decode(ARGV[3])) do
       if own.started < session.started then
         session.id, session.started = id, own.started
         session.peak = math.max(session.peak, peak)
+        redis.call('HSET', KEYS[3], event, cjson.encode(session))
         changed = 1
       end
       -- Two may have seen somebody leave: the last leave counts.
       due = math.max(due, (session.left or 0) + session.delay)
       if there == 0 and (ends == math.huge or ends < due) then
         redis.call('ZADD', KEYS[4], due, event)
-        if session.put == ends then session.put = due end
         changed = 1
       end
-      if changed > 0 then redis.call('HSET', KEYS[3], event, cjson.encode(session)) end
       put = put + changed
     elseif own.started > ends then
       -- One after the other: what could not be claimed is resumed by who came since.
@@ -98,7 +96,7 @@ for _, kept in ipairs(cjson.decode(ARGV[3])) do
     if not record then
       if session and session.id == id then
         -- Over by this. Who is there, or was since, elsewhere, watches another session.
-        if there > 0 or (session.put and ends > session.put) then
+        if there > 0 or (session.left or 0) > due then
           session.id, session.started = fresh(id), after
           session.peak = math.max(1, there)
           redis.call('HSET', KEYS[3], event, cjson.encode(session))
