@@ -137,7 +137,8 @@ class MemoryPresence(MemoryLedger):
                     most = h.most if seq <= last + 1 and last >= 0 else max(h.most, h.unsure or -1)
                     old = known.held.get(event, 0)
                     left = self._after() - h.left if not h.count and (old or most) else 0
-                    if most < 0 and event not in self._sessions and h.session not in self._ledger:
+                    lost = event not in self._sessions and knew != pulse.epoch
+                    if most < 0 and lost and h.session not in self._ledger:
                         most = 1
                     entry = self._ledger.get(h.session)
                     if entry and not h.count and 0 <= h.delay <= entry.due - left:

@@ -40,9 +40,10 @@ class Pulse:
         self.lease = lease = lease or self.lease
         if self.awake is None:
             self.awake = now + QUIET_MS
-        elif now > self.awake and len(leases) + sessions > 0:
-            # Within a wait for holders that are not known it goes on as one.
-            self.whole = not leases or (self.whole and self.till > now)
+        elif now > self.awake and (len(leases) + sessions > 0 or self.emptied):
+            # One that was emptied may have forgotten whom it is to wait for.
+            # Nobody could use a wait for holders that are not known: it begins anew.
+            self.whole = not leases or (self.whole and self.till > self.awake - QUIET_MS)
             self.since, self.till = now, max(self.till, now + lease)
             self.awake = self.till + QUIET_MS
         if knew and knew != self.epoch and not self.emptied:

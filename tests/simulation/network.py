@@ -135,6 +135,8 @@ class Line:
             contact.troubles.append((began, self._scheduler.now))
         if name == "report" or (name == "heartbeat" and args[0]):
             contact.well(self._scheduler.now)
+        if name == "heartbeat" and args[0]:
+            contact.heard += [arrived for arrived, made in contact.beaten[-5:] if made == began]
         return answer
 
     def _through(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -49,7 +49,7 @@ class Promises:
             self.broken("never early", f"{sent} told before its due time")
         if self._again(sent):
             return
-        if decision is not None and decision.stopped:
+        if self.world.truth.by_host(sent):
             return  # the host ended it, viewers or not
         for viewer in self.world.truth.viewers[sent.event]:
             left = max(viewer.closed, viewer.opened)
@@ -157,11 +157,9 @@ class Promises:
         world = self.world
         if not before.known:
             return "answer lost"
-        stop, teller = (
-            world.truth.decisions.get((one.event, one.session)) for one in (before, sent)
-        )
-        alone = stop and stop.stopped and teller and sent.by.holding
-        if alone and world.truth.contacts[sent.by].beat_before(sent.at) <= stop.at:
+        stop = world.truth.stops.get((before.event, before.session), -inf)
+        beat = world.truth.contacts[sent.by].beat_before(sent.at)
+        if sent.by.holding and -inf < beat <= stop:
             # Limit: what others did just before the store went away.
             return "stopped elsewhere"
         for one in (before, sent):
@@ -219,9 +217,8 @@ class Promises:
 
     def _tells(self, sent: Sent, left: float) -> bool:
         """Return whether a notice tells that the last viewer left at an instant."""
-        decision = self.world.truth.decisions[sent.event, sent.session]
         # Who stops an event ends a grace period, too.
-        grace = 0.0 if decision.stopped else self.world.delay
+        grace = 0.0 if self.world.truth.by_host(sent) else self.world.delay
         return sent.due >= left + grace - EPSILON
 
     def _nothing_double(self) -> None:
@@ -246,8 +243,9 @@ class Promises:
     def _came_unheard(self, first: Sent, second: Sent) -> str:
         """Return why the second of two notices tells of viewers of whom the first could not."""
         truth = self.world.truth
-        decided = truth.decisions[first.event, first.session]
-        later = truth.decisions[second.event, second.session]
+        decided, later = first.decided, second.decided
+        if decided is None or later is None:
+            return ""
         if later.at < decided.at:
             first, decided = second, later
         # Who decides alone knows what it knew at its last beat.

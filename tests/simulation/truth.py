@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 #: Of a heartbeat of one who beats often.
 BEAT_ARGUMENTS = 5
+#: Seconds by which an end may be put back later than it was: a call that takes long.
+LATE = 1.5
 
 
 @dataclass(eq=False)
@@ -91,6 +93,7 @@ class Contact:
     :ivar renewed: when its lease was renewed, each time.
     :ivar reported: when its reports arrived, and when each was made.
     :ivar beaten: when its beats with a lease arrived, and when each was made.
+    :ivar heard: when those of its beats arrived whose answer it heard.
     :ivar troubles: when calls took long or failed, or it stood still: from, to.
     :ivar waits: when calls were made that are not over.
     :ivar failed: when calls were made that failed, since it was well.
@@ -99,14 +102,15 @@ class Contact:
     renewed: list[float] = field(default_factory=list)
     reported: list[tuple[float, float]] = field(default_factory=list)
     beaten: list[tuple[float, float]] = field(default_factory=list)
+    heard: list[float] = field(default_factory=list)
     troubles: list[tuple[float, float]] = field(default_factory=list)
     waits: set[float] = field(default_factory=set)
     failed: set[float] = field(default_factory=set)
 
     def beat_before(self, at: float) -> float:
-        """Return when it last beat before an instant."""
-        before = bisect_left(self.beaten, (at, -inf))
-        return self.beaten[before - 1][0] if before else -inf
+        """Return when it last beat before an instant, of those beats whose answer it heard."""
+        before = bisect_left(self.heard, at)
+        return self.heard[before - 1] if before else -inf
 
     def spoke_of(self, viewer: Viewer, before: float) -> bool:
         """Return whether it reached the store after a viewer came, and before an instant.
@@ -137,6 +141,7 @@ class Contact:
 class Truth:
     """Keeps record.
 
+    :ivar stops: when hosts stopped sessions.
     :ivar put: when an end was put back into the store, as it lives now.
     :ivar began: when the store, as it lives now, was heard of first.
     :ivar silences: when the store, as it lives now, had heard of nobody, and when somebody came.
@@ -149,6 +154,7 @@ class Truth:
         self.decisions: dict[tuple[str, str], Decision] = {}
         self.recorded: dict[tuple[str, str], int] = {}
         self.put: dict[tuple[str, str], float] = {}
+        self.stops: dict[tuple[str, str], float] = {}
         self.contacts: dict[Life, Contact] = defaultdict(Contact)
         self.silences: list[tuple[float, float]] = []
         self.began = 0.0
@@ -266,6 +272,7 @@ class Truth:
             stopped = args[1] is Change.STOPPED
             if stopped:
                 self._decided(process, life, answer.event_id, answer.session, stopped=True)
+                self.stops[answer.event_id, answer.session] = now
                 self.stopped(answer.event_id)
         elif name == "still_owed":
             self._settled(process, args[0], answer)
@@ -311,6 +318,11 @@ class Truth:
             for viewer in self.viewers[end.event_id]:
                 if process in viewer.knowing:
                     viewer.knowing.add(life)
+            decision = self.decisions.get((end.event_id, end.session))
+            there = end.session in self.world.server.store._ledger
+            if end.state == "ending" and decision is not None and decision.alone and not there:
+                # Nobody had tried to tell it: it is judged afresh.
+                del self.decisions[end.event_id, end.session]
             if end.state == "sent":
                 self._record(end.session, life)
             elif end.session in self.world.server.store._ledger:
@@ -323,8 +335,10 @@ class Truth:
         if name == "claim":
             for end in answer:
                 now = self.world.scheduler.now
-                decision = Decision(now, None, process, alone=True)
-                self.decisions[end.event_id, end.session] = decision
+                known = self.decisions.get((end.event_id, end.session))
+                if known is None or known.life != self.world.server.life:
+                    decision = Decision(now, None, process, alone=True)
+                    self.decisions[end.event_id, end.session] = decision
 
     def _decided(
         self, by: Process, life: int | None, event: str, session: str, stopped: bool = False
@@ -341,6 +355,10 @@ class Truth:
             if any(one.session == session for one in sent):
                 self.recorded[event, session] = life
 
+    def by_host(self, sent: Sent) -> bool:
+        """Return whether a notice is of a stop; one that an emptied store got back included."""
+        return sent.due <= self.stops.get((sent.event, sent.session), -inf) + LATE
+
     # The mail server.
 
     def take(self, notice: Notice, process: Process) -> Sent:
@@ -354,6 +372,7 @@ class Truth:
             world.scheduler.now,
             process,
             notice.stopped,
+            self.decisions.get((notice.event.id, notice.session)),
         )
         world.note(f"{process.name}: TOLD {sent.event} {sent.session} due {sent.due:.3f}")
         world.promises.told(sent)

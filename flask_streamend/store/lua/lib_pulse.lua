@@ -32,9 +32,11 @@ local function pulse(knew, lease, quiet)
     awake = till + 5000
   else
     name = epoch .. run
-    if now > awake and holders + redis.call('HLEN', KEYS[3]) > 0 then
-      -- Within a wait for holders that are not known it goes on as one.
-      from, till, whole = now, math.max(till, now + lease), holders == 0 or (whole and till > now)
+    -- One that was emptied may have forgotten whom it is to wait for.
+    if now > awake and (holders + redis.call('HLEN', KEYS[3]) > 0 or seen == name) then
+      -- Nobody could use a wait for holders that are not known: it begins anew.
+      whole = holders == 0 or (whole and till > awake - 5000)
+      from, till = now, math.max(till, now + lease)
       awake = till + 5000
     end
     if p[8] ~= run then knew = 'another' end

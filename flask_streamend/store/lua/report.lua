@@ -58,8 +58,8 @@ for event, entry in pairs(held) do
   elseif any_over and redis.call('ZSCORE', KEYS[6], event .. ' ' .. session .. ' purged') then
     row = {event, 'purged', '', 0, '', 0, 0}
   else
-    -- Nobody came since the last report; a store that lost the session and never told it begins it.
-    if most < 0 and redis.call('HEXISTS', KEYS[3], event) + redis.call('HEXISTS', KEYS[7], session) == 0 then
+    -- Nobody came since the last report; a store that lost the session since, and never told it, begins it.
+    if most < 0 and ARGV[6] ~= state.epoch and redis.call('HEXISTS', KEYS[3], event) + redis.call('HEXISTS', KEYS[7], session) == 0 then
       most = 1
     end
     -- Viewers who came and went between two reports were there all the same.
