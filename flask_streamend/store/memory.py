@@ -108,14 +108,16 @@ class MemoryStore(MemoryPresence):
             return True
         ends = self._due.get(event, math.inf)
         if session.id == own.id or (own.started <= ends and session.started <= due):
-            older = own.started < session.started
-            if older:
+            changed = own.started < session.started
+            if changed:
                 session.id, session.started = own.id, own.started
                 session.peak = max(session.peak, own.peak)
+            if self._clients[event] and due - session.delay > session.left:
+                session.left, changed = due - session.delay, True
             # Two may have seen somebody leave: the last leave counts.
             due = max(due, session.left + session.delay)
             if self._clients[event] or due <= ends < math.inf:
-                return older
+                return changed
             self._due[event] = due
             return True
         if own.started > ends:

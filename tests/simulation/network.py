@@ -8,9 +8,9 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from flask_streamend.errors import StoreError
-from flask_streamend.store.memory import MemoryStore
 from flask_streamend.store.scripts import TIMEOUT
 
+from ..apps.twins import Starting
 from .scheduler import Life, Scheduler
 
 if TYPE_CHECKING:
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 LATE = frozenset(
     ("report", "heartbeat", "put_back", "claim", "take", "sending", "settle", "reap", "still_owed")
 )
-#: Seconds a fresh Redis waits before it ends anything, as ``lua/lib_pulse.lua`` has it.
-FRESH_MS = 5000
 #: Seconds by which a call may be late: a network's retransmissions.
 LATEST = 8.0
 #: Seconds that a call takes at the most where nothing is wrong.
@@ -52,7 +50,9 @@ class Server:
     :ivar life: how often it was emptied.
     """
 
-    def __init__(self, scheduler: Scheduler, make: Callable[[Callable[[], float]], MemoryStore]):
+    def __init__(
+        self, scheduler: Scheduler, make: Callable[[Callable[[], float]], Starting] = Starting
+    ) -> None:
         self._scheduler = scheduler
         self._make = make
         self._held_up: list[Callable[[], None]] = []
@@ -61,7 +61,7 @@ class Server:
         self.hangs = False
         self.store = self._new()
 
-    def _new(self) -> MemoryStore:
+    def _new(self) -> Starting:
         scheduler = self._scheduler
         return self._make(lambda: 1_700_000_000.0 + scheduler.now)
 
@@ -73,10 +73,8 @@ class Server:
 
     def started(self) -> None:
         """Wait a while, as a Redis does that just started and so may have been emptied by that."""
-        pulse, now = self.store._pulse, self.store._now()
-        if pulse.awake is None:
-            pulse.since, pulse.till, pulse.whole = now, now + FRESH_MS, True
-            pulse.awake = pulse.till + FRESH_MS
+        if self.store._pulse.awake is None:
+            self.store.started()
 
     def hold_up(self, act: Callable[[], None]) -> None:
         """Keep what was sent while it hangs: it is done when it goes on."""

@@ -158,13 +158,13 @@ class Promises:
         if not before.known:
             return "answer lost"
         stop = world.truth.stops.get((before.event, before.session), -inf)
-        beat = world.truth.contacts[sent.by].beat_before(sent.at)
-        if sent.by.holding and -inf < beat <= stop:
-            # Limit: what others did just before the store went away.
-            return "stopped elsewhere"
         for one in (before, sent):
+            contact = world.truth.contacts[one.by]
+            # Limit: what others did just before the store went away for this process.
+            if one.by.holding and -inf < contact.beat_before(one.at) <= stop:
+                return "stopped elsewhere"
             # Limit: a process that is cut off from a store that others reach.
-            renewed = world.truth.contacts[one.by].renewed
+            renewed = contact.renewed
             last = bisect_left(renewed, sent.at)
             if last and sent.at - renewed[last - 1] >= world.lease + world.delay:
                 return "teller cut off"

@@ -66,9 +66,13 @@ for _, kept in ipairs(cjson.decode(ARGV[3])) do
       if own.started < session.started then
         session.id, session.started = id, own.started
         session.peak = math.max(session.peak, peak)
-        redis.call('HSET', KEYS[3], event, cjson.encode(session))
         changed = 1
       end
+      if there > 0 and due - session.delay > (session.left or 0) then
+        session.left = due - session.delay
+        changed = 1
+      end
+      if changed == 1 then redis.call('HSET', KEYS[3], event, cjson.encode(session)) end
       -- Two may have seen somebody leave: the last leave counts.
       due = math.max(due, (session.left or 0) + session.delay)
       if there == 0 and (ends == math.huge or ends < due) then
