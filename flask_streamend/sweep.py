@@ -97,7 +97,8 @@ class Sweep:
             holder, self._lease, self._since, presence.epoch, presence.quiet
         )
         presence.heard = answer.now
-        self._settle_in(answer, away)
+        # Another thread may have lost contact meanwhile, and kept changes for when it is back.
+        self._settle_in(answer, self._contact.away)
         # One millisecond back: what happened in the same one is told twice rather than never.
         self._since = answer.now - 1
         self.clients_elsewhere = max(0, answer.clients - presence.total())

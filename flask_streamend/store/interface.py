@@ -93,8 +93,8 @@ class Store(Protocol):
     def put_back(self, holder: str, kept: Sequence[Kept], seq: int = NEWEST) -> int:
         """Put back ends that the store missed or lost; a repeat changes nothing.
 
-        What ``holder`` has of these sessions is 0 by this, unless it reported since. Returns how
-        many the store did not know.
+        What ``holder`` has of these sessions is 0 by this, until it reports; nothing is done where
+        it reported since. Returns how many the store did not know.
 
         :param seq: the number of the holder's last report.
         """

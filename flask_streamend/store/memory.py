@@ -57,19 +57,22 @@ class MemoryStore(MemoryPresence):
 
     def put_back(self, holder: str, kept: Sequence[Kept], seq: int = NEWEST) -> int:
         with self._act():
-            put = 0
+            put, known = 0, self._holders.get(holder)
+            # Delayed on its way: the holder has put back all this, and reported, since.
+            if known is not None and known.seq > seq:
+                return 0
             for end in kept:
-                put += self._put_back(holder, end, seq)
+                put += self._put_back(holder, end)
                 session = self._sessions.get(end.event_id)
                 if session and not self._clients[end.event_id] and end.event_id not in self._due:
                     self._due[end.event_id] = self._after() + session.delay
             return put
 
-    def _put_back(self, holder: str, end: Kept, seq: int) -> bool:
+    def _put_back(self, holder: str, end: Kept) -> bool:
         event, now = end.event_id, self._after()
         known, session = self._holders.get(holder), self._sessions.get(event)
         same = session is not None and session.id == end.session
-        if known is not None and known.seq <= seq and same:
+        if known is not None and same:
             self._clients[event] -= known.held.pop(event, 0)
         due, entry = now + end.left, self._ledger.get(end.session)
         own = Session(end.session, now - end.age, max(0, end.left), end.peak)

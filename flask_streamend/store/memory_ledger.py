@@ -182,7 +182,9 @@ class MemoryLedger:
     def _wake(self, channel: str, now: int) -> None:
         """Take up what waits for a channel that works again."""
         for entry in self._ledger.values():
-            if entry.away and entry.state == "retrying" and entry.channel == channel:
+            # Not what somebody has taken up already.
+            waits = entry.away and entry.owner is None
+            if waits and entry.state == "retrying" and entry.channel == channel:
                 entry.next_at = min(now, entry.next_at or now)
 
     def _observe(self, name: str, value: int) -> str:

@@ -203,10 +203,11 @@ class MemoryPresence(MemoryLedger):
             early = known is None or known.lease > self._now() or self._beat() > 0
             if known is None or (early and not goodbye):
                 return Report(self._after())
-            rows = [
-                self._apply(known.held, event, 0, "", -1, left=self._after())
-                for event in list(known.held)
-            ]
+            rows = []
+            for event, count in list(known.held.items()):
+                # When its viewers left is not known: now at the latest.
+                left = self._after() if self._clients.get(event, 0) > count else 0
+                rows.append(self._apply(known.held, event, 0, "", -1, left=left))
             del self._holders[holder]
             return Report(self._after(), tuple(rows))
 

@@ -116,7 +116,12 @@ class Promises:
         world, truth = self.world, self.world.truth
         decision = truth.decisions.get((sent.event, sent.session))
         if decision is not None and decision.alone:
-            return ""
+            # The store had reaped it before the one who decided lost contact.
+            last = max(truth.contacts[viewer.process].renewed, default=-inf)
+            known = truth.contacts[decision.by].renewed
+            spoke = known[i - 1] if (i := bisect_left(known, decided)) else -inf
+            long = decided - last >= world.lease + world.delay
+            return "cut off" if long and spoke - last >= world.lease - EPSILON else ""
         began = sent.due - world.delay
         renewed = truth.contacts[viewer.process].renewed
         last = renewed[i - 1] if (i := bisect_left(renewed, began + EPSILON)) else -inf

@@ -22,6 +22,8 @@
 local settled = {sent = true, skipped = true, dead = true}
 local owed = {pending = KEYS[11], sending = KEYS[12], retrying = KEYS[13]}
 local gap, put = pulse('', 0, 0).gap, 0
+-- Delayed on its way: the holder has put back all this, and reported, since.
+if tonumber(redis.call('HGET', KEYS[15], '#seq') or '0') > tonumber(ARGV[4]) then return 0 end
 
 local function settle(record, state, channel, error)
   move(owed, KEYS[5], record, state)
@@ -41,8 +43,7 @@ for _, kept in ipairs(cjson.decode(ARGV[3])) do
 
   -- What the holder had of it at last contact has left since, or is reported after this.
   local stale = tonumber(redis.call('HGET', KEYS[15], event) or '0')
-  local newer = tonumber(redis.call('HGET', KEYS[15], '#seq') or '0') > tonumber(ARGV[4])
-  if stale > 0 and not newer and session and session.id == id then
+  if stale > 0 and session and session.id == id then
     redis.call('HDEL', KEYS[15], event)
     redis.call('HINCRBY', KEYS[5], 'clients', -stale)
     redis.call('ZINCRBY', KEYS[2], -stale, event)
