@@ -83,6 +83,10 @@ class Presence(Crowd):
         :raises StoreError: where the store does not answer; it forgets when the lease lapses.
         """
         self.flush()
+        if self._contact.away:
+            # Its stand-in ends with it: what that knows is the store's to hear, or nobody's.
+            with self._reporting:
+                self._report(set(self._known), full=True)
         if self._introduced:
             self._endings.reported(self._store.reap(self.holder, goodbye=True))
 

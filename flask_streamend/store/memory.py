@@ -82,7 +82,7 @@ class MemoryStore(MemoryPresence):
         if entry is None:
             if session is None or session.id != end.session:
                 self._stats["sessions_begun"] += 1
-            elif (there := self._clients.get(event, 0)) or session.left > due:
+            elif (there := self._clients.get(event, 0)) or session.left + session.delay > due + 100:
                 session.id, session.started = self._fresh(end.session), now
                 session.peak = max(1, there)
                 self._stats["sessions_begun"] += 1

@@ -197,7 +197,7 @@ class Promises:
             )
             if left == -inf or any(self._tells(sent, left) for sent in truth.sent[event]):
                 continue
-            if any(v.closed == left and self._cut_off_at(v) for v in viewers):
+            if any(v.closed == left and self._cut_off_at(v, left) for v in viewers):
                 self.let_pass["cut off"] += 1
             else:
                 self.broken("never lost", f"{event}, whose last viewer left at {left:.3f}")
@@ -207,10 +207,10 @@ class Promises:
             if not told and (there or (decision.life is None and decision.by.alive)):
                 self.broken("never lost", f"{event} {session}, decided at {decision.at:.3f}")
 
-    def _cut_off_at(self, viewer: Viewer) -> bool:
-        """Return whether a viewer left a process that was cut off for longer than the limit."""
+    def _cut_off_at(self, viewer: Viewer, at: float) -> bool:
+        """Return whether a viewer's process was cut off then, for longer than the limit."""
         world, renewed = self.world, self.world.truth.contacts[viewer.process].renewed
-        after = bisect_left(renewed, viewer.closed)
+        after = bisect_left(renewed, at)
         before, again = renewed[after - 1 : after], renewed[after : after + 1]
         if not before or not again or again[0] - before[0] < world.lease + world.delay:
             return False
@@ -256,6 +256,12 @@ class Promises:
         # Who decides alone knows what it knew at its last beat.
         knew = truth.contacts[decided.by].beat_before(decided.at) if decided.alone else decided.at
         for viewer in truth.viewers[first.event]:
+            contact = truth.contacts[viewer.process]
+            stop = decided.at if decided.stopped else -inf
+            if viewer.opened <= stop and contact.in_trouble(stop, stop + EPSILON):
+                return "came and went: stopped elsewhere"
+            if viewer.opened <= decided.at and self._cut_off_at(viewer, decided.at):
+                return "came and went: cut off"
             if viewer.opened <= max(first.due, second.due) and viewer.first_heard >= knew:
                 why = self._unheard(first, viewer, decided.at)
                 if why:
