@@ -11,7 +11,7 @@ from flask_streamend.errors import StoreError
 from flask_streamend.store.scripts import TIMEOUT
 
 from ..apps.twins import Starting
-from .scheduler import Life, Scheduler
+from .scheduler import Clock, Life, Scheduler
 
 if TYPE_CHECKING:
     from .truth import Truth
@@ -63,12 +63,14 @@ class Server:
 
     def _new(self) -> Starting:
         scheduler = self._scheduler
-        return self._make(lambda: 1_700_000_000.0 + scheduler.now)
+        store = self._make(lambda: Clock.EPOCH + scheduler.now)
+        store._pulse.epoch = f"life{self.life}"
+        return store
 
     def empty(self) -> None:
         """Lose everything, as one without persistence does when it restarts."""
-        self.store = self._new()
         self.life += 1
+        self.store = self._new()
         self._held_up.clear()
 
     def started(self) -> None:

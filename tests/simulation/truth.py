@@ -306,10 +306,15 @@ class Truth:
 
     def _settled(self, process: Process, asked: Any, still: set[str]) -> None:
         """Note that a process need know no more of ends: told, resumed, or of another name."""
-        now = self.world.scheduler.now
+        now, store = self.world.scheduler.now, self.world.server.store
         for event, session in asked:
             for viewer in self.viewers[event] if session not in still else ():
-                if viewer.closed < now:
+                # What the store knows nothing of, it can't have said that of.
+                closed = (Clock.EPOCH + viewer.closed) * 1000
+                ends = (e.due for e in store._ledger.values() if e.event_id == event)
+                if viewer.closed < now and (
+                    event in store._sessions or max(ends, default=0) >= closed
+                ):
                     viewer.knowing.discard(process)
 
     def _put_back(self, process: Process, life: int, kept: Any) -> None:
