@@ -132,12 +132,13 @@ class Promises:
         )
         if began - max(last, waited) >= world.lease - EPSILON:
             return "cut off"
-        # Or since a store that others reach was emptied.
+        # Or not back within the lease that an emptied store waits.
         last = renewed[i - 1] if (i := bisect_left(renewed, decided)) else -inf
         noticed = max((end for start, end in truth.silences if end <= decided), default=-inf)
         since = max(last, noticed, truth.began if truth.began > last else -inf)
-        if decided - last >= world.lease + world.delay and decided - since >= world.lease - EPSILON:
-            return "cut off"
+        long = decided - last >= world.lease + world.delay or truth.began > last
+        if long and decided - since >= world.lease - EPSILON:
+            return "store emptied, cut off" if truth.began > last else "cut off"
         return ""
 
     def _again(self, sent: Sent) -> bool:

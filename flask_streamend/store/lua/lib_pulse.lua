@@ -26,10 +26,10 @@ local function pulse(knew, lease, quiet)
   local name
   if not epoch then
     epoch = redis.sha1hex(time[1] .. ' ' .. time[2]):sub(1, 16)
-    name, seen, whole = epoch .. run, '', true
+    name, seen = epoch .. run, ''
     -- Just started, so perhaps restarted empty: who lives is back within a beat and a time-out.
     from, till = now, now + math.max(0, 5000 - tonumber(info:match('uptime_in_seconds:(%d+)') or 5) * 1000)
-    awake = till + 5000
+    awake, whole = till + 5000, till > now
   else
     name = epoch .. run
     -- One that was emptied may have forgotten whom it is to wait for.
