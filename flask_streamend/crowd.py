@@ -60,7 +60,7 @@ class Crowd:
             if known is None:
                 known = self._known[event_id] = Known()
             known.most = max(len(viewers), known.most)
-            known.left = None
+            known.leaving = None
             known.delay = int(delay * 1000)
             self._note(event_id, urgent=len(viewers) == 1)
         self._observers.joined(event_id)
@@ -77,7 +77,8 @@ class Crowd:
             if not viewers:
                 del self._viewers[event_id]
                 if event_id in self._known:
-                    self._known[event_id].left = self._spans.leaving()
+                    known = self._known[event_id]
+                    known.left, known.leaving = time.monotonic(), self._spans.leaving()
             self._note(event_id, urgent=not viewers)
         self._observers.left(event_id)
 
@@ -189,7 +190,7 @@ class Crowd:
         if not self._spans.on:
             return {}
         with self._lock:
-            left = {e: self._known[e].left for e in held.keys() & self._known.keys()}
+            left = {e: self._known[e].leaving for e in held.keys() & self._known.keys()}
         ends = {}
         for event_id, leaving in left.items():
             if leaving is None or held[event_id].count:
@@ -198,11 +199,3 @@ class Crowd:
                 held[event_id] = replace(held[event_id], trace=end.context)
                 ends[event_id] = end
         return ends
-
-    def _remember_most(self, held: dict[str, Held]) -> None:
-        """Take back what a report said of the time before it: it was not heard."""
-        with self._lock:
-            for event_id, one in held.items():
-                known = self._known.get(event_id)
-                if known is not None:
-                    known.most = max(one.most, known.most)

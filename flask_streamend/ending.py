@@ -91,7 +91,9 @@ class Endings:
             if row.clients:
                 # Whoever resumed it: that end is owed no more.
                 live.add(row.session)
-            if row.change is Change.ENDING and row.due is not None:
+            # Of a report that was repeated, the first answer was lost: it said that this begins.
+            begins = row.change is Change.ENDING or not self.owed.knows(row.session)
+            if row.due is not None and begins:
                 wait = max(0, row.due - report.now)
                 trace = ""
                 if ends and (end := ends.get(row.event_id)) is not None:

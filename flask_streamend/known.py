@@ -23,8 +23,10 @@ class Known:
     :ivar delay: the grace period in milliseconds; -1: not known.
     :ivar elsewhere: viewers in other processes, as last heard.
     :ivar most: most viewers here since the last report.
+    :ivar unsure: most viewers here since the last report that was answered.
+    :ivar left: when the last viewer here left, likewise.
     :ivar alone: whether at last contact no other process held viewers of it.
-    :ivar left: how the last viewer here left, where that is traced.
+    :ivar leaving: the same, where it is traced.
     """
 
     session: str = field(default_factory=lambda: secrets.token_hex(8))
@@ -34,25 +36,32 @@ class Known:
     delay: int = -1
     elsewhere: int = 0
     most: int = 0
+    unsure: int = 0
+    left: float = 0.0
     alone: bool = False
-    left: Leaving | None = None
+    leaving: Leaving | None = None
 
     def held(self, count: int) -> Held:
         """Return what is reported of it, and begin to count the most anew."""
         most, self.most = self.most, 0
+        unsure = self.unsure = max(most, self.unsure)
         if count == 0 == most and self.peak:
             most = RESTORE
-        age = int((time.monotonic() - self.began) * 1000)
-        return Held(count, self.session, self.delay, most, age, self.peak)
+        now = time.monotonic()
+        age = int((now - self.began) * 1000)
+        left = 0 if count else int((now - self.left) * 1000)
+        return Held(count, self.session, self.delay, most, age, self.peak, left, unsure)
 
-    def learn(self, row: Reported, now: int, count: int) -> None:
+    def learn(self, row: Reported, now: int, count: int, all_there: bool = True) -> None:
         """Take in what the store made of a report.
 
         :param now: the store's time.
         :param count: viewers here that the report named.
+        :param all_there: False: the store was emptied, and may not know others' viewers yet.
         """
+        self.unsure = 0
         self.elsewhere = max(0, row.clients - count)
-        self.alone = 0 < row.clients == count
+        self.alone = all_there and 0 < row.clients == count
         if row.session:
             self.session, self.peak = row.session, max(1, row.peak)
             self.began = time.monotonic() - max(0, now - row.started) / 1000

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from .store.base import Kept, Reported
+from .store.totals import SETTLED
 
 #: Ends kept at the most; of more, the oldest are let go: the store most likely has them.
 KEEP = 10_000
@@ -21,7 +22,9 @@ FIRST_WAIT, LAST_WAIT = 1.0, 10.0
 
 
 @dataclass(slots=True)
-class _End:
+class End:
+    """One end; its instants on the monotonic clock."""
+
     event_id: str
     session: str
     began: float
@@ -36,7 +39,11 @@ class Owed:
     """Ends by session, on the monotonic clock."""
 
     def __init__(self) -> None:
-        self._ends: OrderedDict[str, _End] = OrderedDict()
+        self._ends: OrderedDict[str, End] = OrderedDict()
+
+    def knows(self, session: str) -> bool:
+        """Return whether a session's end is kept."""
+        return session in self._ends
 
     def note(self, row: Reported, now: int, trace: str = "") -> None:
         """Keep an end that has begun.
@@ -47,9 +54,19 @@ class Owed:
         at = time.monotonic()
         due = at + ((row.due or now) - now) / 1000
         began = at - max(0, now - row.started) / 1000
-        self._ends[row.session] = _End(
-            row.event_id, row.session, began, due, row.peak, trace, due + FIRST_WAIT
-        )
+        self._keep(row.event_id, row.session, began, due, row.peak, trace)
+
+    def keep(self, kept: Kept) -> None:
+        """Keep an end that was handed over to the store, unless it was told before."""
+        if kept.state not in SETTLED:
+            at = time.monotonic()
+            began, due = at - kept.age / 1000, at + kept.left / 1000
+            self._keep(kept.event_id, kept.session, began, due, kept.peak, kept.trace)
+
+    def _keep(
+        self, event_id: str, session: str, began: float, due: float, peak: int, trace: str
+    ) -> None:
+        self._ends[session] = End(event_id, session, began, due, peak, trace, due + FIRST_WAIT)
         if len(self._ends) > KEEP:
             self._ends.popitem(last=False)
 
@@ -57,6 +74,13 @@ class Owed:
         """Let ends go: resumed, told or purged."""
         for session in sessions:
             self._ends.pop(session, None)
+
+    def resume(self, event_id: str, came: float) -> End | None:
+        """Let the end of an event go that somebody came in time to prevent, and return it."""
+        for end in list(self._ends.values()):
+            if end.event_id == event_id and end.began <= came <= end.due:
+                return self._ends.pop(end.session, None)
+        return None
 
     def to_ask(self) -> list[tuple[str, str]]:
         """Return ends, as pairs of event and session, that may have been told meanwhile."""

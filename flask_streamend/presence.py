@@ -42,7 +42,9 @@ class Presence(Crowd):
     :param lease: seconds after which the store may forget this process.
     :param wake: called with a number of seconds, within which :meth:`tick` is wanted.
     :param spans: traces what may be an end.
+    :ivar seq: the number of the last report.
     :ivar epoch: the life of the store that knows what this process knows; empty before the first.
+    :ivar heard: the store's time as it was heard last, in milliseconds.
     :ivar quiet: milliseconds within which this process is heard of again.
     :ivar introductions: how often the store was told all; 0: it does not know this process.
     """
@@ -66,13 +68,16 @@ class Presence(Crowd):
         self._lease = int(lease * 1000)
         self.quiet = int(min(lease / 2, QUIET) * 1000)
         self.holder = secrets.token_hex(8)
+        self.seq = 0
         self.epoch = ""
+        self.heard = 0
         # While the store is away: what the stand-in has, and what waits for the store.
         self._ours: set[str] = set()
         self._unheard: set[str] = set()
+        # After a store was emptied, others come back within a lease.
+        self._all_there_at = 0.0
         # Reports leave one at a time: their order is what makes an older one recognisable.
         self._reporting = threading.Lock()
-        self._seq = 0
         self._settled = threading.Event()
         self.introductions = 0
 
@@ -82,6 +87,10 @@ class Presence(Crowd):
         :raises StoreError: where the store does not answer; it forgets when the lease lapses.
         """
         self.flush()
+        if self._contact.away:
+            # Its stand-in ends with it: what that knows is the store's to hear, or nobody's.
+            with self._reporting:
+                self._report(set(self._known), full=True)
         if self.introductions:
             self._endings.reported(self._store.reap(self.holder, goodbye=True))
 
@@ -147,14 +156,18 @@ class Presence(Crowd):
             return
         self._take_in(report, held)
 
-    def come_back(self, put_back: Callable[[], None], introduce: bool) -> None:
+    def come_back(self, put_back: Callable[[], None], introduce: bool, emptied: bool) -> None:
         """Put everything back: the store answers again, or has lost what it knew.
 
         :param put_back: puts back the ends; called while no report is on its way.
         :param introduce: have the store know this process, whatever it holds.
+        :param emptied: the store has lost what it knew.
         :raises StoreError: where the store does not answer after all.
         """
         with self._reporting:
+            if emptied:
+                self._all_there_at = time.monotonic() + self._lease / 1000
+            self._resume()
             put_back()
             with self._lock:
                 changed, self._changed = self._changed | self._unheard, set()
@@ -170,6 +183,17 @@ class Presence(Crowd):
                 self._unheard -= changed
             self._contact.back()
             self._forget(set(self._known))
+
+    def _resume(self) -> None:
+        """Have who came back in time, unheard, belong to the session that was ending."""
+        with self._lock:
+            for event_id, known in self._known.items():
+                came = known.most or known.unsure or event_id in self._viewers
+                if came and not known.peak:
+                    end = self._endings.owed.resume(event_id, known.began)
+                    if end is not None:
+                        known.session, known.began = end.session, end.began
+                        known.peak = max(1, end.peak)
 
     def settle(self, within: float) -> None:
         """Have what changed reported, and wait for it no longer than ``within`` seconds.
@@ -197,19 +221,15 @@ class Presence(Crowd):
             names = events | set(self._viewers) if full else events
             held = {event_id: self._held(event_id) for event_id in names}
         ends = self._begin_ends(held)
-        self._seq += 1
-        try:
-            report = self._store.report(
-                self.holder, self._seq, self._lease, held, full, self.epoch, self.quiet
-            )
-        except StoreError:
-            self._remember_most(held)
-            raise
+        self.seq += 1
+        report = self._store.report(
+            *(self.holder, self.seq, self._lease, held, full),
+            *(self.epoch, self.quiet, self.heard),
+        )
+        self.heard = report.now
         if report.known:
             self.introductions += full
             self._endings.reported(self._take_in(report, held), ends)
-        else:
-            self._remember_most(held)
         return report
 
     def _take_in(self, report: Report, held: dict[str, Held]) -> Report:
@@ -227,7 +247,8 @@ class Presence(Crowd):
             with self._lock:
                 known = self._known.get(row.event_id)
                 if known is not None:
-                    known.learn(row, report.now, reported.count if reported is not None else 0)
+                    count = reported.count if reported is not None else 0
+                    known.learn(row, report.now, count, time.monotonic() >= self._all_there_at)
             self.tell(row.event_id, row.clients)
             self._observers.counted(row, report.now)
             rows.append(row)

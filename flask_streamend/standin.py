@@ -6,6 +6,7 @@ passed since the last contact, so that whoever finds Redis first waits for what 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
@@ -48,12 +49,13 @@ class StandIn:
         self._store: MemoryStore | None = None
         self._endings: Endings | None = None
         self._seq = 0
-        self._sending: set[str] = set()
+        # Attempts in progress when the store was back, with the stores they are of.
+        self._unfinished: dict[str, MemoryStore] = {}
 
     @property
     def stands(self) -> bool:
         """Return whether it stands in now."""
-        return self._store is not None and not self._sending
+        return self._store is not None
 
     def begin(
         self, held: Mapping[str, Held], wait: float, ends: Mapping[str, EndSpan] | None = None
@@ -87,34 +89,39 @@ class StandIn:
 
     def hand_back(self) -> list[Kept]:
         """Stop telling, and return what was told, is being told, and is still to be."""
+        before = self._attempts()
         if self._store is None:
-            return []
+            return before
         self._store.hold(FOREVER)
         self._timer.clear()
-        kept = self._store.kept()
-        self._sending = {end.session for end in kept if end.state == "sending"}
-        return kept
+        return before + self._store.kept()
 
-    def handed_over(self) -> None:
+    def handed_over(self, ends: list[Kept]) -> None:
         """Note that the store has what was handed back."""
-        if not self._sending:
+        self.settled([end for end in ends if end.state != "sending"])
+        if self._store is not None:
+            sending = {end.session for end in ends if end.state == "sending"}
+            self._unfinished = dict.fromkeys(sending, self._store) | self._unfinished
             self._store = self._endings = None
+
+    def _attempts(self) -> list[Kept]:
+        stores = set(self._unfinished.values())
+        kept = [(store, end) for store in stores for end in store.kept()]
+        return [end for store, end in kept if self._unfinished.get(end.session) is store]
 
     def finished(self) -> list[Kept]:
         """Return attempts that were in progress when the outage ended, and are over now."""
-        if self._store is None or not self._sending:
-            return []
-        over = [end for end in self._store.kept() if end.session in self._sending]
-        return [end for end in over if end.state != "sending"]
+        return [end for end in self._attempts() if end.state != "sending"]
 
     def settled(self, ends: list[Kept]) -> None:
         """Note that the store has been told of finished attempts."""
-        self._sending -= {end.session for end in ends}
-        self.handed_over()
+        for end in ends:
+            self._unfinished.pop(end.session, None)
 
     def counts(self) -> dict[str, int]:
         """Return what was counted here since the last call, for the store's counters."""
-        if self._store is None:
-            return {}
-        counted = self._store.take_counts()
+        stores = {*self._unfinished.values(), *([] if self._store is None else [self._store])}
+        counted: Counter[str] = Counter()
+        for store in stores:
+            counted.update(store.take_counts())
         return {k: n for k, n in counted.items() if not k.startswith(_COUNTED)}

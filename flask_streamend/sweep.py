@@ -100,7 +100,9 @@ class Sweep:
         answer = self._store.heartbeat(
             holder, self._lease, self._since, presence.epoch, presence.quiet
         )
-        self._settle_in(answer, away)
+        presence.heard = answer.now
+        # Another thread may have lost contact meanwhile, and kept changes for when it is back.
+        self._settle_in(answer, self._contact.away)
         # One millisecond back: what happened in the same one is told twice rather than never.
         self._since = answer.now - 1
         self.clients_elsewhere = max(0, answer.clients - presence.total())
@@ -116,7 +118,7 @@ class Sweep:
         """Put everything back where the store was away or was emptied."""
         presence, emptied = self._presence, self._presence.epoch not in ("", answer.epoch)
         if away or emptied:
-            presence.come_back(self._put_back, self.holding)
+            presence.come_back(lambda: self._put_back(emptied), self.holding, emptied)
         if emptied:
             log.warning(
                 "The store is another one, or was emptied; what this process knew was put back"
@@ -126,18 +128,23 @@ class Sweep:
         self._contact.back()
         self._guests.catch_up()
         if self._stand_in is not None and (over := self._stand_in.finished()):
-            self._store.put_back(presence.holder, over)
+            self._store.put_back(presence.holder, over, presence.seq)
             self._count_here()
             self._stand_in.settled(over)
 
-    def _put_back(self) -> None:
-        told = [] if self._stand_in is None else self._stand_in.hand_back()
-        kept = told + self._endings.owed.kept()
+    def _put_back(self, emptied: bool) -> None:
+        presence, owed = self._presence, self._endings.owed
+        here = [] if self._stand_in is None else self._stand_in.hand_back()
+        # A store that lost nothing knows better what became of an end it had confirmed.
+        kept = here + owed.kept() if emptied else here
         for start in range(0, len(kept), AT_ONCE):
-            self._store.put_back(self._presence.holder, kept[start : start + AT_ONCE])
+            some = kept[start : start + AT_ONCE]
+            self._store.put_back(presence.holder, some, presence.seq)
+        for end in here:
+            owed.keep(end)
         if self._stand_in is not None:
             self._count_here()
-            self._stand_in.handed_over()
+            self._stand_in.handed_over(here)
 
     def _count_here(self) -> None:
         if self._stand_in is not None:

@@ -83,7 +83,7 @@ class Deliverer:
         self._observers = observers
         self._channel = channel
         self._owner = secrets.token_hex(8)
-        self._lease = int(longest(settings) * 1000) + SPARE_MS
+        self._lease = int(max(longest(settings), RECORD) * 1000) + SPARE_MS
 
     def keep_connection(self) -> None:
         """Keep the mail connection between two deliveries: in a worker that does not fork."""
@@ -199,8 +199,6 @@ class Deliverer:
     def _settle(self, delivery: Delivery, channel: Channel, result: _Result) -> None:
         retry = self._backoff(delivery.attempts)
         late = self._record(delivery, channel, result, retry)
-        if late < 0 and result.outcome is Outcome.SENT:
-            self._told(delivery, channel)
         if late >= 0 and result.outcome in (Outcome.FAILED, Outcome.POSTPONED):
             at = delivery.due + late + retry
             trace = delivery.trace or traced().context
@@ -215,10 +213,13 @@ class Deliverer:
         attempt = settled(result.outcome.value, result.reason or skipped)
         while True:
             try:
-                return self._store.settle(
+                late = self._store.settle(
                     *(delivery.id, self._owner, channel.name, result.outcome, result.error),
                     *(retry, result.reason, result.took, attempt.trace_id, attempt.context),
                 )
+                if late < 0 and result.outcome is Outcome.SENT:
+                    self._told(delivery, channel)
+                return late
             except StoreError:
                 if time.monotonic() > until:
                     raise

@@ -53,6 +53,9 @@ class Held:
         Or :data:`RESTORE`.
     :param age: milliseconds since the session began, for all this process knows.
     :param peak: the session's most viewers; 0 where no store has confirmed the session yet.
+    :param left: milliseconds since the last of its viewers left, where there are none.
+    :param unsure: the most at once since the last report that was answered: reports since may have
+        been heard, or not.
     :param trace: the context of the trace of an end that begins with this, as W3C's traceparent.
     """
 
@@ -62,6 +65,8 @@ class Held:
     most: int = 0
     age: int = 0
     peak: int = 0
+    left: int = 0
+    unsure: int = 0
     trace: str = ""
 
 
@@ -142,7 +147,8 @@ class Over:
 class Heartbeat:
     """The answer to a heartbeat.
 
-    :param known: False: the store does not know the holder; report in full.
+    :param known: False: the store does not know the holder, or waits to hear of it after an
+        outage; report in full.
     :param now: the store's time.
     :param epoch: names this life of the store: another one than before, and it was emptied.
     :param clients: viewers of all events.

@@ -18,6 +18,8 @@ LEASE_MS = 15_000
 SENDING_MS = 120_000
 #: Processes whose word about themselves is kept.
 PROCESSES_MAX = 500
+#: In place of a report's number: newer than any.
+NEWEST = 2**53
 #: Events named in one heartbeat, before it says that they are too many.
 SHARED_MAX = 1_000
 #: Settled deliveries among which an overview looks for dead letters, the newest.

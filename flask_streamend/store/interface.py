@@ -25,7 +25,7 @@ from .base import (
     Record,
     Report,
 )
-from .bounds import QUIET_MS
+from .bounds import NEWEST, QUIET_MS
 from .overview import Overview
 from .totals import Totals
 
@@ -42,12 +42,15 @@ class Store(Protocol):
         full: bool,
         knew: str = "",
         quiet: int = QUIET_MS,
+        heard: int | None = None,
     ) -> Report:
         """Set how many viewers a holder has; an older ``seq`` than one seen changes nothing.
 
         :param full: the report names all that the holder has; what it does not name is 0.
         :param knew: as in :meth:`heartbeat`.
         :param quiet: as in :meth:`heartbeat`.
+        :param heard: the store's time as the holder heard it last; None: just now. A report from
+            before an outage, which was held up by it, does not end the wait for its holder.
         """
 
     def heartbeat(
@@ -103,11 +106,13 @@ class Store(Protocol):
         Nothing, while it waits for processes to report after an outage, or while notices are held.
         """
 
-    def put_back(self, holder: str, kept: Sequence[Kept]) -> int:
+    def put_back(self, holder: str, kept: Sequence[Kept], seq: int = NEWEST) -> int:
         """Put back ends that the store missed or lost; a repeat changes nothing.
 
-        What ``holder`` has of these events is 0 by this, until it reports. Returns how many the
-        store did not know.
+        What ``holder`` has of these sessions is 0 by this, until it reports; nothing is done where
+        it reported since. Returns how many the store did not know.
+
+        :param seq: the number of the holder's last report.
         """
 
     def still_owed(self, ends: Sequence[tuple[str, str]]) -> set[str]:

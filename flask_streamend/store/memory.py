@@ -5,11 +5,12 @@ The same acts as the Redis scripts, each under one lock, held to the same suite 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from ..event import EventStatus
 from .base import Ended, Kept, Look
-from .bounds import OVERDUE_MS, SEARCHED, SENDING_MS
+from .bounds import NEWEST, OVERDUE_MS, SEARCHED, SENDING_MS
 from .memory_facts import MemoryFacts
 from .memory_ledger import Session
 from .memory_presence import GUESTS
@@ -56,9 +57,12 @@ class MemoryStore(MemoryFacts):
             forget.pop(event, None)
         return self._sessions.pop(event)
 
-    def put_back(self, holder: str, kept: Sequence[Kept]) -> int:
+    def put_back(self, holder: str, kept: Sequence[Kept], seq: int = NEWEST) -> int:
         with self._act():
-            put = 0
+            put, known = 0, self._holders.get(holder)
+            # Delayed on its way: the holder has put back all this, and reported, since.
+            if known is not None and known.seq > seq:
+                return 0
             for end in kept:
                 put += self._put_back(holder, end)
                 session = self._sessions.get(end.event_id)
@@ -68,21 +72,21 @@ class MemoryStore(MemoryFacts):
 
     def _put_back(self, holder: str, end: Kept) -> bool:
         event, now = end.event_id, self._after()
-        known = self._holders.get(holder)
-        stale = known.held.pop(event, 0) if known is not None else 0
-        if stale:
-            self._clients[event] -= stale
+        known, session = self._holders.get(holder), self._sessions.get(event)
+        same = session is not None and session.id == end.session
+        if known is not None and same:
+            self._clients[event] -= known.held.pop(event, 0)
         due, entry = now + end.left, self._ledger.get(end.session)
         own = Session(end.session, now - end.age, max(0, end.left), end.peak, end.trace)
         if end.state == "ending":
             return entry is None and self._put_ending(event, own, due)
         put = entry is None
         if entry is None:
-            session = self._sessions.get(event)
             if session is None or session.id != end.session:
                 self._stats["sessions_begun"] += 1
-            elif there := self._clients.get(event, 0):
-                session.id, session.started, session.peak = self._fresh(end.session), now, there
+            elif (there := self._clients.get(event, 0)) or session.left + session.delay > due + 100:
+                session.id, session.started = self._fresh(end.session), now
+                session.peak = max(1, there)
                 self._stats["sessions_begun"] += 1
             else:
                 self._drop(event)
@@ -107,31 +111,41 @@ class MemoryStore(MemoryFacts):
             self._sessions[event], self._clients[event], self._due[event] = own, 0, due
             self._stats["sessions_begun"] += 1
             return True
-        if session.id == own.id:
+        ends = self._due.get(event, math.inf)
+        if session.id == own.id or (own.started <= ends and session.started <= due):
+            changed = own.started < session.started
+            if changed:
+                session.id, session.started = own.id, own.started
+                session.peak = max(session.peak, own.peak)
+            if self._clients[event] and due - session.delay > session.left:
+                session.left, changed = due - session.delay, True
             # Two may have seen somebody leave: the last leave counts.
-            if self._clients[event] or self._due.get(event, 0) >= due:
-                return False
+            due = max(due, session.left + session.delay)
+            if self._clients[event] or due <= ends < math.inf:
+                return changed
             self._due[event], session.trace = due, own.trace
             return True
-        if session.started <= due:
-            if own.started >= session.started:
-                return False
-            session.id, session.started = own.id, own.started
-            session.peak = max(session.peak, own.peak)
+        if own.started > ends:
+            # One after the other: what could not be claimed is resumed by who came since.
+            if not self._beat():
+                self._stats.update(["sessions_begun", "grace_periods|ended"])
+                self._deliver(event, session, self._due[event], 0)
+            self._sessions[event], self._due[event] = own, due
             return True
+        if self._beat():
+            return False
         self._stats.update(["sessions_begun", "grace_periods|ended"])
         self._deliver(event, own, due, 0)
         return True
 
     def kept(self) -> list[Kept]:
-        """Return every end this store has decided or is about to: for another store to put back."""
+        """Return every end this store has decided or is about to: for another store to put back.
+
+        What was told comes first: whatever else there is of an event began after it. What nobody
+        tried to tell yet is judged afresh.
+        """
         with self._act():
             now, ends = self._now(), []
-            for event, due in self._due.items():
-                session = self._sessions[event]
-                age, left = now - session.started, due - now
-                kept = Kept(event, session.id, age, left, session.peak, trace=session.trace)
-                ends.append(kept)
             for entry in self._ledger.values():
                 session = entry.session
                 ends.append(
@@ -142,13 +156,18 @@ class MemoryStore(MemoryFacts):
                         left=entry.due - now,
                         peak=session.peak,
                         clients=entry.clients,
-                        state=entry.state,
+                        state="ending" if entry.state == "pending" else entry.state,
                         channel=entry.channel,
                         error=entry.error,
                         attempts=entry.attempts,
                         trace=session.trace,
                     )
                 )
+            for event, due in self._due.items():
+                session = self._sessions[event]
+                age, left = now - session.started, due - now
+                kept = Kept(event, session.id, age, left, session.peak, trace=session.trace)
+                ends.append(kept)
             return ends
 
     def still_owed(self, ends: Sequence[tuple[str, str]]) -> set[str]:

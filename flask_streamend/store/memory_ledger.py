@@ -25,13 +25,14 @@ def steady_clock() -> Callable[[], float]:
 
 @dataclass
 class Session:
-    """A session that is not over."""
+    """A session that is not over; ``left`` is when somebody was seen to leave last."""
 
     id: str
     started: int
     delay: int
     peak: int = 0
     trace: str = ""
+    left: int = 0
 
 
 @dataclass
@@ -187,7 +188,9 @@ class MemoryLedger:
     def _wake(self, channel: str, now: int) -> None:
         """Take up what waits for a channel that works again."""
         for entry in self._ledger.values():
-            if entry.away and entry.state == "retrying" and entry.channel == channel:
+            # Not what somebody has taken up already.
+            waits = entry.away and entry.owner is None
+            if waits and entry.state == "retrying" and entry.channel == channel:
                 entry.next_at = min(now, entry.next_at or now)
 
     def _observe(self, name: str, value: int) -> str:

@@ -52,6 +52,7 @@ class MemoryPresence(MemoryLedger):
         delay: int,
         age: int = 0,
         peak: int = 0,
+        left: int = 0,
         trace: str = "",
     ) -> Reported:
         old = held.get(event, 0)
@@ -81,9 +82,10 @@ class MemoryPresence(MemoryLedger):
                 session.delay = delay
             if clients:
                 session.trace = ""
-            elif due is None:
-                due = self._due[event] = self._after() + session.delay
-                change, session.trace = Change.ENDING, trace
+            if clients == 0 and (due is None or left + session.delay > due):
+                due = (self._after() if due is None else left) + session.delay
+                self._due[event], change, session.trace = due, Change.ENDING, trace
+            session.left = max(session.left, left)
             session.peak = max(session.peak, clients, peak)
             self._clients[event] = clients
         return self._row(event, change, session, clients, due)
@@ -111,17 +113,20 @@ class MemoryPresence(MemoryLedger):
         full: bool,
         knew: str = "",
         quiet: int = QUIET_MS,
+        heard: int | None = None,
     ) -> Report:
         with self._act():
-            self._beat(knew, lease, quiet)
+            gap, pulse = self._beat(knew, lease, quiet), self._pulse
             known = self._holders.get(holder)
             if known is None:
                 if not full:
                     return Report(self._after(), known=False)
-                known = self._holders[holder] = _Holder(lease=0)
+                known = self._holders[holder] = _Holder(lease=0, seq=-1)
             if seq < known.seq:
                 return Report(self._after())
-            known.lease, known.seq = self._after() + lease, seq
+            last, known.lease, known.seq = known.seq, self._after() + lease, seq
+            if heard is not None and gap and heard < pulse.since:
+                known.lease = min(known.lease, pulse.since + lease - 1)
             gone = {event: Held(0, "", -1) for event in known.held if full and event not in held}
             rows = []
             for event, h in (gone | dict(held)).items():
@@ -131,18 +136,23 @@ class MemoryPresence(MemoryLedger):
                     row = self._apply(known.held, event, 0, h.session, h.delay)
                     rows.append(replace(row, change=Change.STOPPED))
                 else:
-                    most = h.most
-                    if most < 0 and event not in self._sessions and h.session not in self._ledger:
+                    # The report before this one was heard, though its holder may not know.
+                    most = h.most if seq <= last + 1 and last >= 0 else max(h.most, h.unsure or -1)
+                    old = known.held.get(event, 0)
+                    left = self._after() - h.left if not h.count and (old or most) else 0
+                    lost = event not in self._sessions and knew != pulse.epoch
+                    if most < 0 and lost and h.session not in self._ledger:
                         most = 1
-                    if most > max(h.count, known.held.get(event, 0)):
+                    entry = self._ledger.get(h.session)
+                    if entry and not h.count and 0 <= h.delay <= entry.due - left:
+                        most = min(most, 0)  # They had left when it ended: they were told of.
+                    if most > max(h.count, old):
                         flash = self._apply(
                             known.held, event, most, h.session, h.delay, h.age, h.peak
                         )
                         rows += [flash] if flash.change is not Change.NONE else []
-                    row = self._apply(
-                        *(known.held, event, h.count, h.session, h.delay, h.age, h.peak, h.trace)
-                    )
-                    rows.append(row)
+                    what = (h.count, h.session, h.delay, h.age, h.peak, left, h.trace)
+                    rows.append(self._apply(known.held, event, *what))
             return Report(self._after(), tuple(rows))
 
     def heartbeat(
@@ -150,8 +160,10 @@ class MemoryPresence(MemoryLedger):
     ) -> Heartbeat:
         with self._act():
             now = self._now()
-            known = self._holders.get(holder)
             gap = self._beat(knew, lease, quiet)
+            known = self._holders.get(holder)
+            if known is not None and self._pulse.stale(known.lease, gap):
+                known = None
             self._pulse.swept = now
             if known is not None:
                 known.lease = self._after() + lease
@@ -199,7 +211,11 @@ class MemoryPresence(MemoryLedger):
             early = known is None or known.lease > self._now() or self._beat() > 0
             if known is None or (early and not goodbye):
                 return Report(self._after())
-            rows = [self._apply(known.held, event, 0, "", -1) for event in list(known.held)]
+            rows = []
+            for event, count in list(known.held.items()):
+                # When its viewers left is not known: now at the latest.
+                left = self._after() if self._clients.get(event, 0) > count else 0
+                rows.append(self._apply(known.held, event, 0, "", -1, left=left))
             del self._holders[holder]
             return Report(self._after(), tuple(rows))
 
@@ -232,8 +248,9 @@ class MemoryPresence(MemoryLedger):
             else:
                 self._guests.pop(event_id, None)
             held = self._holders[GUESTS].held
-            row = self._apply(held, event_id, len(guests), session, delay, trace=trace)
             went = len(before) + came - len(guests)
+            left = self._after() if went else 0
+            row = self._apply(held, event_id, len(guests), session, delay, left=left, trace=trace)
             return Report(self._after(), (row,), came=came, went=went)
 
     def _forget_stragglers(self, now: int) -> None:
@@ -275,4 +292,8 @@ class MemoryPresence(MemoryLedger):
                 self._stats["sessions_purged"] += 1
                 return Ended(event_id, session.id, now, session.started, session.peak, clients)
             session.trace = session.trace or trace
-            return self._deliver(event_id, session, now, clients)
+            gap = self._beat()
+            ended = self._deliver(event_id, session, now, clients)
+            # After an outage a process may still have to say that it was told of this session.
+            self._ledger[session.id].next_at = now + gap
+            return ended

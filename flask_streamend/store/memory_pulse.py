@@ -40,17 +40,25 @@ class Pulse:
         self.lease = lease = lease or self.lease
         if self.awake is None:
             self.awake = now + QUIET_MS
-        elif now > self.awake and len(leases) + sessions > 0:
-            self.since, self.till, self.whole = now, now + lease, not leases
+        elif now > self.awake and (len(leases) + sessions > 0 or self.emptied):
+            # One that was emptied may have forgotten whom it is to wait for.
+            # Nobody could use a wait for holders that are not known: it begins anew.
+            self.whole = not leases or (self.whole and self.till > self.awake - QUIET_MS)
+            self.since, self.till = now, max(self.till, now + lease)
             self.awake = self.till + QUIET_MS
         if knew and knew != self.epoch and not self.emptied:
-            self.emptied, self.since, self.till, self.whole = True, now, now + lease, True
+            self.emptied, self.whole = True, True
+            self.since, self.till = now, max(self.till, now + lease)
         if quiet and (quiet <= QUIET_MS or not any(at >= now for at in leases)):
             self.awake = now + quiet
         gap = max(0, self.till - now)
-        if gap and not self.whole and not any(at < self.since + lease for at in leases):
+        if not self.whole and not any(self.stale(at, gap) for at in leases):
             return 0
         return gap
+
+    def stale(self, at: int, gap: int) -> bool:
+        """Return whether a lease is older than the gap there is."""
+        return gap > 0 and at < self.since + self.lease
 
     def held(self, now: int) -> int:
         """Return the milliseconds of a hold that are left."""

@@ -25,6 +25,7 @@ from .base import (
     Reported,
 )
 from .bounds import (
+    NEWEST,
     OVER_MS,
     OVERDUE_MS,
     QUIET_MS,
@@ -62,15 +63,20 @@ class RedisStore(RedisFacts, RedisOverview):
         full: bool,
         knew: str = "",
         quiet: int = QUIET_MS,
+        heard: int | None = None,
     ) -> Report:
         entries = {
-            event: [h.count, h.session, h.delay, h.most, h.age, h.peak, *filter(None, [h.trace])]
+            event: [
+                *(h.count, h.session, h.delay, h.most, h.age, h.peak, h.left, h.unsure),
+                *filter(None, [h.trace]),
+            ]
             for event, h in held.items()
         }
         known, now, *rows = self._run(
             "report",
             [*self._presence, self.keys.held(holder)],
             *(holder, seq, lease, int(full), json.dumps(entries), knew, quiet),
+            "" if heard is None else heard,
         )
         return Report(int(now), tuple(map(_reported, rows)), known=text(known) != "unknown")
 
@@ -151,7 +157,7 @@ class RedisStore(RedisFacts, RedisOverview):
             _ended(row) for row in self._run("claim", [*self._presence, k.open, k.pending], limit)
         ]
 
-    def put_back(self, holder: str, kept: Sequence[Kept]) -> int:
+    def put_back(self, holder: str, kept: Sequence[Kept], seq: int = NEWEST) -> int:
         k = self.keys
         rows = [
             [
@@ -164,7 +170,7 @@ class RedisStore(RedisFacts, RedisOverview):
             self._run(
                 "put_back",
                 [*self._presence, k.open, *self._owed, k.closed, k.held(holder)],
-                *(holder, SENDING_MS, json.dumps(rows)),
+                *(holder, SENDING_MS, json.dumps(rows), seq),
             )
         )
 

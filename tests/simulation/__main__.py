@@ -6,19 +6,9 @@ import argparse
 import os
 import time
 from collections import Counter
-from multiprocessing import Pool
 
 from .history import History
-
-#: Seeds handed to one process at a time.
-CHUNK = 50
-
-
-def run(seed: int) -> tuple[int, str | None, Counter[str], float]:
-    """Run a history; return its seed, how it failed, what was let pass, and its seconds."""
-    history = History(seed)
-    failure = history.run()
-    return seed, failure, history.world.promises.let_pass, history.world.scheduler.now
+from .many import many
 
 
 def replay(seed: int) -> int:
@@ -30,18 +20,16 @@ def replay(seed: int) -> int:
     return 1 if failure else 0
 
 
-def many(first: int, histories: int, jobs: int) -> int:
+def count(first: int, histories: int, jobs: int) -> int:
     """Run many histories over some cores, and print how it went."""
     began, failed, seconds = time.monotonic(), 0, 0.0
     let_pass: Counter[str] = Counter()
-    with Pool(jobs) as pool:
-        seeds = range(first, first + histories)
-        for seed, failure, passed, simulated in pool.imap(run, seeds, chunksize=CHUNK):
-            let_pass += passed
-            seconds += simulated
-            if failure:
-                failed += 1
-                print(f"seed {seed}: {failure[:600]}", flush=True)
+    for ran in many(range(first, first + histories), jobs):
+        let_pass += ran.let_pass
+        seconds += ran.seconds
+        if ran.failure:
+            failed += 1
+            print(f"seed {ran.seed}: {ran.failure[:600]}", flush=True)
     took = time.monotonic() - began
     print(
         f"{histories} histories, {failed} failed; {histories / took:.0f} a second on {jobs} cores;"
@@ -61,7 +49,7 @@ def main() -> int:
     given = parser.parse_args()
     if given.seed is not None:
         return replay(given.seed)
-    return many(given.first, given.histories, given.jobs)
+    return count(given.first, given.histories, given.jobs)
 
 
 if __name__ == "__main__":

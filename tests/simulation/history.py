@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from math import inf
 
-from .world import World, simulated
+from ..apps.twins import Starting
+from .world import MakeStore, World, simulated
 
 #: Seconds a healed system may take, beside lease and delay, to tell all and forget all: attempts
 #: that a dead process handed over stay its own for two minutes.
@@ -17,10 +18,13 @@ class History:
 
     :param seed: decides everything.
     :param trace: a list to write the trace to; None: nobody reads.
+    :param store: makes the shared store, of a clock.
     """
 
-    def __init__(self, seed: int, trace: list[str] | None = None) -> None:
-        self.world = world = World(seed, trace)
+    def __init__(
+        self, seed: int, trace: list[str] | None = None, store: MakeStore = Starting
+    ) -> None:
+        self.world = world = World(seed, trace, store)
         random = world.random
         self.events = [f"jam{number}" for number in range(random.choice((1, 2, 2, 4)))]
         self.acts = random.randint(100, 400)
@@ -183,6 +187,7 @@ class History:
             life, world = self.world.random.choice(lives), self.world
             until = world.scheduler.now + world.random.uniform(0.0, 1.2 * world.lease)
             life.paused_until = max(life.paused_until, until)
+            world.truth.contacts[life].troubles.append((world.scheduler.now, until))
             world.note(f"{life.name} stands still until {until:.3f}")
 
     def mail(self) -> None:
@@ -254,7 +259,11 @@ class History:
             store._sessions
             or any(entry.settled is None for entry in store._ledger.values())
             or any(
-                p.endings.owed._ends or p.presence._known or p.stand_in._store or p.guests._kept
+                p.endings.owed._ends
+                or p.presence._known
+                or p.stand_in._store
+                or p.stand_in._unfinished
+                or p.guests._kept
                 for p in world.processes
             )
             or any(viewer.closed == inf for viewer in world.truth.watching())

@@ -9,6 +9,7 @@ from flask_streamend.event import Notice
 
 if TYPE_CHECKING:
     from .process import Process
+    from .truth import Decision
     from .world import World
 
 
@@ -17,6 +18,7 @@ class Sent:
     """A notice that the mail server took.
 
     :ivar due: when the event ended, in seconds since the history began.
+    :ivar decided: how it was decided that the session is over.
     :ivar known: whether its sender can still say that it was taken.
     """
 
@@ -27,6 +29,7 @@ class Sent:
     at: float
     by: Process
     stopped: bool
+    decided: Decision | None
     known: bool = True
 
     def __repr__(self) -> str:

@@ -8,10 +8,10 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from flask_streamend.errors import StoreError
-from flask_streamend.store.memory import MemoryStore
 from flask_streamend.store.scripts import TIMEOUT
 
-from .scheduler import Life, Scheduler
+from ..apps.twins import Starting
+from .scheduler import Clock, Life, Scheduler
 
 if TYPE_CHECKING:
     from .truth import Truth
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 LATE = frozenset(
     ("report", "heartbeat", "put_back", "claim", "take", "sending", "settle", "reap", "still_owed")
 )
-#: Seconds a fresh Redis waits before it ends anything, as ``lua/lib_pulse.lua`` has it.
-FRESH_MS = 5000
 #: Seconds by which a call may be late: a network's retransmissions.
 LATEST = 8.0
+#: Seconds that a call takes at the most where nothing is wrong.
+QUICK = 0.005
 
 
 @dataclass
@@ -50,7 +50,9 @@ class Server:
     :ivar life: how often it was emptied.
     """
 
-    def __init__(self, scheduler: Scheduler, make: Callable[[Callable[[], float]], MemoryStore]):
+    def __init__(
+        self, scheduler: Scheduler, make: Callable[[Callable[[], float]], Starting] = Starting
+    ) -> None:
         self._scheduler = scheduler
         self._make = make
         self._held_up: list[Callable[[], None]] = []
@@ -59,22 +61,22 @@ class Server:
         self.hangs = False
         self.store = self._new()
 
-    def _new(self) -> MemoryStore:
+    def _new(self) -> Starting:
         scheduler = self._scheduler
-        return self._make(lambda: 1_700_000_000.0 + scheduler.now)
+        store = self._make(lambda: Clock.EPOCH + scheduler.now)
+        store._pulse.epoch = f"life{self.life}"
+        return store
 
     def empty(self) -> None:
         """Lose everything, as one without persistence does when it restarts."""
-        self.store = self._new()
         self.life += 1
+        self.store = self._new()
         self._held_up.clear()
 
     def started(self) -> None:
         """Wait a while, as a Redis does that just started and so may have been emptied by that."""
-        pulse, now = self.store._pulse, self.store._now()
-        if pulse.awake is None:
-            pulse.since, pulse.till, pulse.whole = now, now + FRESH_MS, True
-            pulse.awake = pulse.till + FRESH_MS
+        if self.store._pulse.awake is None:
+            self.store.started()
 
     def hold_up(self, act: Callable[[], None]) -> None:
         """Keep what was sent while it hangs: it is done when it goes on."""
@@ -120,6 +122,24 @@ class Line:
         return lambda *args, **kwargs: self._call(name, args, kwargs)
 
     def _call(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        began, contact = self._scheduler.now, self._truth.contacts[self._life]
+        contact.waits.add(began)
+        try:
+            answer = self._through(name, args, kwargs)
+        except StoreError:
+            contact.failed.add(began)
+            raise
+        finally:
+            contact.waits.discard(began)
+        if self._scheduler.now - began > QUICK:
+            contact.troubles.append((began, self._scheduler.now))
+        if name == "report" or (name == "heartbeat" and args[0]):
+            contact.well(self._scheduler.now)
+        if name == "heartbeat" and args[0]:
+            contact.heard += [arrived for arrived, made in contact.beaten[-5:] if made == began]
+        return answer
+
+    def _through(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         random, wait, server = self._random, self._scheduler.sleep, self._server
         draw, weather = random.random(), self._weather
         fault = ""

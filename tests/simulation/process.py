@@ -82,6 +82,18 @@ class Ringer(LocalAlarms):
             self._process.spawn(self._run)
 
 
+class Watched(Presence):
+    """A presence of which it is noted when it hears that a session was stopped."""
+
+    noted: Callable[[Over], None]
+
+    def over(self, over: Over, now: int) -> None:
+        """Note it, and do it."""
+        if over.change is Change.STOPPED:
+            self.noted(over)
+        super().over(over, now)
+
+
 class Process(Life):
     """A process with all parts of the extension, wired as :mod:`flask_streamend.wiring` does.
 
@@ -106,9 +118,10 @@ class Process(Life):
         self.guests = Guests(self.store, self.endings, self.observers, self.contact)
         self.stand_in = StandIn(self._ringing, wake)
         lease = world.lease
-        self.presence = Presence(
+        self.presence = Watched(
             self.store, self.endings, self.observers, self.contact, self.stand_in, lease, wake
         )
+        self.presence.noted = lambda over: world.truth.over(self, over)
         self.presence._reporting = cast(Any, Lock(scheduler))
         self.sweep = Sweep(
             self.store,
@@ -121,7 +134,7 @@ class Process(Life):
             self.tally,
             lease,
         )
-        self.sweep.holding = holding
+        self.sweep.holding = self.holding = holding
         self.deliverer = self._deliverer(self.store, self.alarms)
         presence, tasks = self.presence, self.keeper
         for task in (presence.tick, self.endings.tick, self.sweep.tick, self._write_counts):

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from math import inf
 from typing import TYPE_CHECKING, Any
 
 from flask_streamend.event import Notice
-from flask_streamend.store.base import Change, Outcome
+from flask_streamend.store.base import Change, Outcome, Over
 
 from .brief import brief
 from .mail import Sent
-from .scheduler import Clock
+from .scheduler import Clock, Life
 
 if TYPE_CHECKING:
     from .process import Process
     from .world import World
+
+
+#: Of a heartbeat of one who beats often.
+BEAT_ARGUMENTS = 5
+#: Seconds by which an end may be put back later than it was: a call that takes long.
+LATE = 1.5
 
 
 @dataclass(eq=False)
@@ -26,7 +33,11 @@ class Viewer:
 
     :ivar heard: when the store, as it lives now, was told of this viewer.
     :ivar first_heard: when any store was.
-    :ivar let_go: whether the host's stop ended it.
+    :ivar let_go: whether the host's stop closed the socket.
+    :ivar over: whether the session it watched is over, since the host stopped it or an honest limit
+        had it told; until the store counts the viewer as of another one.
+    :ivar knowing: who could still say that its leaving is to be told: its process, the store's
+        lives.
     """
 
     number: int
@@ -37,6 +48,8 @@ class Viewer:
     heard: float = inf
     first_heard: float = inf
     let_go: bool = False
+    over: bool = False
+    knowing: set[object] = field(default_factory=set)
     listens: bool = False
 
     def __hash__(self) -> int:
@@ -62,13 +75,15 @@ class Viewer:
 class Decision:
     """That a session is over, as a store decided it.
 
-    :param life: of the shared store; None: a stand-in decided.
+    :param life: of the shared store that knows it; None: none does.
+    :param alone: whether a stand-in decided.
     """
 
     at: float
     life: int | None
     by: Process
     stopped: bool = False
+    alone: bool = False
 
 
 @dataclass
@@ -77,31 +92,59 @@ class Contact:
 
     :ivar renewed: when its lease was renewed, each time.
     :ivar reported: when its reports arrived, and when each was made.
-    :ivar beaten: when its beats with a lease arrived.
+    :ivar beaten: when its beats with a lease arrived, and when each was made.
+    :ivar heard: when those of its beats arrived whose answer it heard.
+    :ivar troubles: when calls took long or failed, or it stood still: from, to.
+    :ivar waits: when calls were made that are not over.
+    :ivar failed: when calls were made that failed, since it was well.
     """
 
     renewed: list[float] = field(default_factory=list)
     reported: list[tuple[float, float]] = field(default_factory=list)
-    beaten: list[float] = field(default_factory=list)
+    beaten: list[tuple[float, float]] = field(default_factory=list)
+    heard: list[float] = field(default_factory=list)
+    troubles: list[tuple[float, float]] = field(default_factory=list)
+    waits: set[float] = field(default_factory=set)
+    failed: set[float] = field(default_factory=set)
 
     def beat_before(self, at: float) -> float:
-        """Return when it last beat before an instant."""
-        before = bisect_left(self.beaten, at)
-        return self.beaten[before - 1] if before else -inf
+        """Return when it last beat before an instant, of those beats whose answer it heard."""
+        before = bisect_left(self.heard, at)
+        return self.heard[before - 1] if before else -inf
 
     def spoke_of(self, viewer: Viewer, before: float) -> bool:
-        """Return whether it reached the store after a viewer came, and before an instant."""
-        return self.beat_before(before) > viewer.opened + 0.2 or any(
+        """Return whether it reached the store after a viewer came, and before an instant.
+
+        By a report; or by a second beat, before which it reports what there is.
+        """
+        beats = [arrived for arrived, made in self.beaten if made > viewer.opened]
+        return (len(beats) > 1 and beats[1] < before) or any(
             arrived < before and made > viewer.opened for arrived, made in self.reported
         )
+
+    def in_trouble(self, start: float, end: float) -> bool:
+        """Return whether something kept it from reaching the store between two instants."""
+        troubles = (*self.troubles, *((began, inf) for began in self.waits | self.failed))
+        return any(a < end and b > start for a, b in troubles)
+
+    def well(self, now: float) -> None:
+        """Note that a report was answered."""
+        self.troubles += ((began, now) for began in self.failed)
+        self.failed.clear()
+
+    def leased(self, at: float, lease: float) -> bool:
+        """Return whether a store knew it at an instant."""
+        before = bisect_left(self.renewed, at)
+        return before > 0 and self.renewed[before - 1] + lease > at
 
 
 class Truth:
     """Keeps record.
 
+    :ivar stops: when hosts stopped sessions.
+    :ivar put: when an end was put back into the store, as it lives now.
+    :ivar began: when the store, as it lives now, was heard of first.
     :ivar silences: when the store, as it lives now, had heard of nobody, and when somebody came.
-    :ivar knowing: who could still say of an event that it is to be told: processes, store's lives.
-    :ivar lost: events whose end nobody could know of any more.
     """
 
     def __init__(self, world: World) -> None:
@@ -110,10 +153,11 @@ class Truth:
         self.sent: dict[str, list[Sent]] = defaultdict(list)
         self.decisions: dict[tuple[str, str], Decision] = {}
         self.recorded: dict[tuple[str, str], int] = {}
-        self.contacts: dict[Process, Contact] = defaultdict(Contact)
+        self.put: dict[tuple[str, str], float] = {}
+        self.stops: dict[tuple[str, str], float] = {}
+        self.contacts: dict[Life, Contact] = defaultdict(Contact)
         self.silences: list[tuple[float, float]] = []
-        self.knowing: dict[str, set[object]] = defaultdict(set)
-        self.lost: set[str] = set()
+        self.began = 0.0
         self._heard_at = 0.0
         self._number = 0
 
@@ -124,16 +168,19 @@ class Truth:
         self._number += 1
         viewer = Viewer(self._number, event, process, self.world.scheduler.now)
         self.viewers[event].append(viewer)
-        self.knowing[event].add(process)
-        self.lost.discard(event)
+        viewer.knowing.add(process)
         return viewer
+
+    def everybody(self) -> Iterator[Viewer]:
+        """Yield everybody who ever came."""
+        for viewers in self.viewers.values():
+            yield from viewers
 
     def watching(self, process: Process | None = None) -> list[Viewer]:
         """Return who watches now."""
         return [
             viewer
-            for viewers in self.viewers.values()
-            for viewer in viewers
+            for viewer in self.everybody()
             if viewer.closed == inf and process in (None, viewer.process)
         ]
 
@@ -148,19 +195,34 @@ class Truth:
 
     def emptied(self, life: int) -> None:
         """Note that the store has lost everything."""
-        for viewers in self.viewers.values():
-            for viewer in viewers:
-                viewer.heard = inf
+        for viewer in self.everybody():
+            viewer.heard = inf
         self.silences.clear()
+        self.put.clear()
+        self.began = 0.0
         self._heard_at = self.world.scheduler.now
         self._unknown(life)
 
     def _unknown(self, who: object) -> None:
-        for event, knowing in self.knowing.items():
-            if who in knowing:
-                knowing.remove(who)
-                if not knowing:
-                    self.lost.add(event)
+        for viewer in self.everybody():
+            viewer.knowing.discard(who)
+
+    def over(self, process: Process, over: Over) -> None:
+        """Note that a process heard of a session's stop, of which it may hold viewers."""
+        known = process.presence._known.get(over.event_id)
+        decision = self.decisions.get((over.event_id, over.session))
+        if known is None or known.session != over.session or decision is None:
+            return
+        for viewer in self.viewers[over.event_id]:
+            if viewer.process is process and viewer.closed >= decision.at:
+                viewer.over = True
+
+    def stopped(self, event: str) -> None:
+        """Note that the host stopped an event; its processes have not heard yet."""
+        now = self.world.scheduler.now
+        for viewer in self.viewers[event]:
+            if viewer.heard <= now <= viewer.closed:
+                viewer.over = True
 
     # Calls to the shared store.
 
@@ -168,7 +230,12 @@ class Truth:
         """Note a call that is sent; returns what :meth:`called` is to know of that instant."""
         there: list[Viewer] = []
         if name == "report":
-            there = [viewer for viewer in self.watching(process) if viewer.event in args[3]]
+            there = [
+                viewer
+                for event in args[3]
+                for viewer in self.viewers[event]
+                if viewer.process is process and (viewer.closed == inf or viewer.first_heard == inf)
+            ]
         return self.world.scheduler.now, there
 
     def called(
@@ -184,22 +251,31 @@ class Truth:
         now = self.world.scheduler.now
         if self.world.trace is not None:
             self.world.note(f"{process}: {name}{brief(args)} -> {brief(answer)}")
-        if name in ("report", "heartbeat"):
-            if now - self._heard_at > self.world.quiet:
+        if name in ("report", "heartbeat") and not self.began:
+            self.began = now
+        if name in ("report", "heartbeat", "look", "claim", "reap", "put_back"):
+            noticed = self.silences and self.silences[-1][0] == self._heard_at
+            if now - self._heard_at > self.world.quiet and not noticed:
                 self.silences.append((self._heard_at, now))
+        # The alarm that looks after leases speaks for nobody.
+        if name == "report" or (name == "heartbeat" and len(args) == BEAT_ARGUMENTS):
             self._heard_at = now
         if name == "report" and answer.known:
             self._reported(process, life, args[3], answer, noted)
         elif name == "heartbeat" and args[0] and answer.known:
             self.contacts[process].renewed.append(now)
-            self.contacts[process].beaten.append(now)
+            self.contacts[process].beaten.append((now, noted[0]))
         elif name == "claim":
             for end in answer:
-                self._decided(process, life, end.event_id, end.session)
+                self.decisions[end.event_id, end.session] = Decision(now, life, process)
         elif name == "finish" and answer is not None:
             stopped = args[1] is Change.STOPPED
             if stopped:
                 self._decided(process, life, answer.event_id, answer.session, stopped=True)
+                self.stops[answer.event_id, answer.session] = now
+                self.stopped(answer.event_id)
+        elif name == "still_owed":
+            self._settled(process, args[0], answer)
         elif name == "put_back":
             self._put_back(process, life, args[1])
         elif name == "settle" and args[3] is Outcome.SENT and answer >= 0:
@@ -214,22 +290,47 @@ class Truth:
             return  # an older one than one seen
         contact.renewed.append(now)
         contact.reported.append((now, made))
+        over = {row.event_id for row in answer.events if row.change is Change.STOPPED}
         for viewer in there:
             viewer.heard = min(viewer.heard, now)
             viewer.first_heard = min(viewer.first_heard, now)
-        for event in held:
-            self.knowing[event].add(life)
+            viewer.over = viewer.event in over
         for row in answer.events:
-            if row.clients and not held[row.event_id].count:
-                # Others are there: this process need know no more.
-                self.knowing[row.event_id].discard(process)
+            gone = row.event_id in held and not held[row.event_id].count
+            for viewer in self.viewers[row.event_id]:
+                if process in viewer.knowing:
+                    viewer.knowing.add(life)
+                    if row.clients and gone and viewer.closed <= made:
+                        # Others are there: this process need know no more.
+                        viewer.knowing.discard(process)
+
+    def _settled(self, process: Process, asked: Any, still: set[str]) -> None:
+        """Note that a process need know no more of ends: told, resumed, or of another name."""
+        now, store = self.world.scheduler.now, self.world.server.store
+        for event, session in asked:
+            for viewer in self.viewers[event] if session not in still else ():
+                # What the store knows nothing of, it can't have said that of.
+                closed = (Clock.EPOCH + viewer.closed) * 1000
+                ends = (e.due for e in store._ledger.values() if e.event_id == event)
+                if viewer.closed < now and (
+                    event in store._sessions or max(ends, default=0) >= closed
+                ):
+                    viewer.knowing.discard(process)
 
     def _put_back(self, process: Process, life: int, kept: Any) -> None:
         for end in kept:
-            self.knowing[end.event_id].add(life)
+            self.put.setdefault((end.event_id, end.session), self.world.scheduler.now)
+            for viewer in self.viewers[end.event_id]:
+                if process in viewer.knowing:
+                    viewer.knowing.add(life)
+            decision = self.decisions.get((end.event_id, end.session))
+            there = end.session in self.world.server.store._ledger
+            if end.state == "ending" and decision is not None and decision.alone and not there:
+                # Nobody had tried to tell it: it is judged afresh.
+                del self.decisions[end.event_id, end.session]
             if end.state == "sent":
                 self._record(end.session, life)
-            elif end.state != "ending":
+            elif end.session in self.world.server.store._ledger:
                 self._decided(process, life, end.event_id, end.session)
 
     def called_here(self, process: Process, name: str, args: tuple[Any, ...], answer: Any) -> None:
@@ -238,21 +339,30 @@ class Truth:
             self.world.note(f"{process} standing in: {name}{brief(args)} -> {brief(answer)}")
         if name == "claim":
             for end in answer:
-                self._decided(process, None, end.event_id, end.session)
+                now = self.world.scheduler.now
+                known = self.decisions.get((end.event_id, end.session))
+                if known is None or known.life != self.world.server.life:
+                    decision = Decision(now, None, process, alone=True)
+                    self.decisions[end.event_id, end.session] = decision
 
     def _decided(
         self, by: Process, life: int | None, event: str, session: str, stopped: bool = False
     ) -> None:
         known = self.decisions.get((event, session))
         if known is None or known.life != life:
-            at = self.world.scheduler.now if known is None else known.at
-            stopped = stopped or (known is not None and known.stopped)
-            self.decisions[event, session] = Decision(at, life, by, stopped)
+            now = self.world.scheduler.now
+            if known is None or (stopped and not known.stopped):
+                known = Decision(now, life, by, stopped, alone=life is None)
+            self.decisions[event, session] = replace(known, life=life)
 
     def _record(self, session: str, life: int) -> None:
         for event, sent in self.sent.items():
             if any(one.session == session for one in sent):
                 self.recorded[event, session] = life
+
+    def by_host(self, sent: Sent) -> bool:
+        """Return whether a notice is of a stop; one that an emptied store got back included."""
+        return sent.due <= self.stops.get((sent.event, sent.session), -inf) + LATE
 
     # The mail server.
 
@@ -267,6 +377,7 @@ class Truth:
             world.scheduler.now,
             process,
             notice.stopped,
+            self.decisions.get((notice.event.id, notice.session)),
         )
         world.note(f"{process.name}: TOLD {sent.event} {sent.session} due {sent.due:.3f}")
         world.promises.told(sent)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cache
 from math import inf
@@ -29,15 +29,17 @@ from flask_streamend import (
 from flask_streamend.notices import deliverer
 from flask_streamend.settings import Settings
 from flask_streamend.store import memory_ledger
-from flask_streamend.store.memory import MemoryStore
 from flask_streamend.telemetry.logs import log
 
+from ..apps.twins import Starting
 from .network import Server, Weather
 from .process import Process, Worker
 from .promises import Promises
 from .queue import Chances, Queue
 from .scheduler import Clock, Life, Scheduler
 from .truth import Truth, Viewer
+
+MakeStore = Callable[[Callable[[], float]], Starting]
 
 #: Modules that look at the clock.
 _TIMED = (
@@ -57,11 +59,14 @@ class World:
     """One history's world.
 
     :param seed: decides everything.
-    :param trace: called with each line of what happens; None: nobody reads.
+    :param trace: a list of lines of what happens; None: nobody reads.
+    :param store: makes the shared store, of a clock.
     :ivar failure: the promise that was broken, and how.
     """
 
-    def __init__(self, seed: int, trace: list[str] | None = None) -> None:
+    def __init__(
+        self, seed: int, trace: list[str] | None = None, store: MakeStore = Starting
+    ) -> None:
         self.seed = seed
         self.random = random = Random(seed)
         self.trace = trace
@@ -81,7 +86,7 @@ class World:
         self.weather = Weather()
         self.loader_fails = self.mail_slow = self.mail_unanswered = 0.0
         self.mail_away = False
-        self.server = Server(self.scheduler, MemoryStore)
+        self.server = Server(self.scheduler, store)
         self.queue = Queue(self.scheduler, random, self.server, Chances())
         self.truth = Truth(self)
         self.promises = Promises(self)

@@ -12,6 +12,7 @@
 --         {"again"}: holders came meanwhile whose keys were not given; nothing was done
 --         {event, session, due, started, peak, clients, trace}
 --- include clock
+--- include pulse
 --- include bounds
 --- include observe
 --- include deliver
@@ -48,4 +49,8 @@ if ARGV[2] == 'purged' then
   return {event, session.id, now, session.started, session.peak, clients, ''}
 end
 session.trace = session.trace or (ARGV[4] ~= '' and ARGV[4] or nil)
-return deliver(event, session, now, clients, KEYS[10], KEYS[11])
+local gap = pulse('', 0, 0).gap
+local ended = deliver(event, session, now, clients, KEYS[10], KEYS[11])
+-- After an outage a process may still have to say that it was told of this session.
+if gap > 0 then redis.call('ZADD', KEYS[10], now + gap, session.id) end
+return ended

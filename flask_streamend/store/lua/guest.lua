@@ -32,5 +32,5 @@ else
   redis.call('ZREM', KEYS[12], ARGV[2])
 end
 local row = apply(KEYS[10], ARGV[2], redis.call('ZCARD', KEYS[11]), ARGV[5], tonumber(ARGV[6]), 0, 0,
-  ARGV[7] ~= '' and ARGV[7] or nil)
+  went > 0 and after or 0, ARGV[7] ~= '' and ARGV[7] or nil)
 return {after, row, came, went}

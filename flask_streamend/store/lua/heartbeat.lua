@@ -14,9 +14,10 @@
 --- include clock
 --- include pulse
 local lease = tonumber(ARGV[2])
-local known = 0
-if ARGV[1] ~= '' and redis.call('ZSCORE', KEYS[1], ARGV[1]) then known = 1 end
 local state = pulse(ARGV[4], lease, tonumber(ARGV[5]))
+local last = ARGV[1] ~= '' and redis.call('ZSCORE', KEYS[1], ARGV[1])
+-- In a gap who has not reported since is as unknown: a beat says nothing of viewers who came.
+local known = last and (state.gap == 0 or tonumber(last) >= state.fresh) and 1 or 0
 if known == 1 then redis.call('ZADD', KEYS[1], after + lease, ARGV[1]) end
 redis.call('HSET', KEYS[8], 'swept', now)
 local waits = state.gap > 0 or state.hold > 0

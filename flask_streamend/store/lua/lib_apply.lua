@@ -8,9 +8,10 @@
 -- candidate  the session to begin, or which the holder knows
 -- age        ms since that session began, for all the holder knows
 -- peak       its most viewers; 0 of a session that no store has confirmed
+-- left       when the holder's last viewer left, where that is since it was heard of; else 0
 -- trace      the context of the trace of the end that begins by this; or nil
 -- returns {event, change, session, clients, due or "", started, peak}
-local function apply(held, event, count, candidate, delay, age, peak, trace)
+local function apply(held, event, count, candidate, delay, age, peak, left, trace)
   local old = tonumber(redis.call('HGET', held, event) or '0')
   local clients = tonumber(redis.call('ZSCORE', KEYS[2], event) or '0') + count - old
   local packed = redis.call('HGET', KEYS[3], event)
@@ -41,11 +42,13 @@ local function apply(held, event, count, candidate, delay, age, peak, trace)
       session.id, session.started = candidate, after - age
     end
     if delay >= 0 then session.delay = delay end
-    if clients == 0 and not due then
-      due = after + session.delay
+    if clients == 0 and (not due or left + session.delay > tonumber(due)) then
+      due = due and left + session.delay or after + session.delay
       redis.call('ZADD', KEYS[4], due, event)
       change, session.trace = 'ending', trace
     end
+    -- Who is still there may have left, too: the last leave counts, whoever says so first.
+    if left > (session.left or 0) then session.left = left end
     session.peak = math.max(session.peak, clients, peak)
     local repacked = cjson.encode(session)
     if repacked ~= packed then redis.call('HSET', KEYS[3], event, repacked) end

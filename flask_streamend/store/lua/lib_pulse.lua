@@ -9,7 +9,8 @@
 -- knew   the epoch the caller knew before, or ""
 -- lease  in ms, or 0 of a caller that has none
 -- quiet  ms within which the caller is heard of again, or 0 of a caller that does not beat
--- returns {epoch = the name of this life of the store, gap = ms to wait, hold = ms to wait}
+-- returns {epoch = the name of this life of the store, gap = ms to wait, hold = ms to wait,
+--          from = when the gap was noticed, fresh = a lease to then or later is newer than that}
 local function pulse(knew, lease, quiet)
   local p = redis.call('HMGET', KEYS[8],
     'epoch', 'awake', 'lease', 'from', 'till', 'whole', 'hold', 'run', 'seen')
@@ -25,21 +26,24 @@ local function pulse(knew, lease, quiet)
   local name
   if not epoch then
     epoch = redis.sha1hex(time[1] .. ' ' .. time[2]):sub(1, 16)
-    name, seen, whole = epoch .. run, '', true
+    name, seen = epoch .. run, ''
     -- Just started, so perhaps restarted empty: who lives is back within a beat and a time-out.
     from, till = now, now + math.max(0, 5000 - tonumber(info:match('uptime_in_seconds:(%d+)') or 5) * 1000)
-    awake = till + 5000
+    awake, whole = till + 5000, till > now
   else
     name = epoch .. run
-    if now > awake and holders + redis.call('HLEN', KEYS[3]) > 0 then
-      from, till, whole = now, now + lease, holders == 0
+    -- One that was emptied may have forgotten whom it is to wait for.
+    if now > awake and (holders + redis.call('HLEN', KEYS[3]) > 0 or seen == name) then
+      -- Nobody could use a wait for holders that are not known: it begins anew.
+      whole = holders == 0 or (whole and till > awake - 5000)
+      from, till = now, math.max(till, now + lease)
       awake = till + 5000
     end
     if p[8] ~= run then knew = 'another' end
   end
   -- Once for each life: who comes later finds that it was noticed.
   if knew ~= '' and knew ~= name and seen ~= name then
-    seen, from, till, whole = name, now, now + lease, true
+    seen, from, till, whole = name, now, math.max(till, now + lease), true
   end
   -- One who beats seldom speaks for nobody else: only where no process lives.
   if quiet > 0 and (quiet <= 5000 or redis.call('ZCOUNT', KEYS[1], now, '+inf') == 0) then
@@ -51,5 +55,5 @@ local function pulse(knew, lease, quiet)
   if gap > 0 and not whole and redis.call('ZCOUNT', KEYS[1], '-inf', '(' .. (from + lease)) == 0 then
     gap = 0
   end
-  return {epoch = name, gap = gap, hold = math.max(0, hold - now)}
+  return {epoch = name, gap = gap, hold = math.max(0, hold - now), fresh = from + lease, from = from}
 end

@@ -1,7 +1,8 @@
 -- Put back what a process kept of ends while Redis was away, or which Redis has lost.
 --
 -- A repeat changes nothing: what the ledger knows of a session counts, except that something told
--- meanwhile is told.
+-- meanwhile is told. An end that could not be claimed while Redis was away is resumed by whoever
+-- came since, as one that nobody claimed in time always is.
 --
 -- KEYS  1 holders  2 clients  3 sessions  4 due  5 stats  6 over  7 ledger  8 pulse  9 shared
 --       10 open  11 pending  12 sending  13 retrying  14 closed  15 held:HOLDER
@@ -10,8 +11,10 @@
 --         ms until it is due (negative: since), state, channel, error, attempts, the context of
 --         its trace or ""], ...]
 --         with state "ending", or as in the ledger
+--       4 the number of the holder's last report
 -- returns how many were put back
 --- include clock
+--- include pulse
 --- include bounds
 --- include observe
 --- include deliver
@@ -19,7 +22,9 @@
 --- include move
 local settled = {sent = true, skipped = true, dead = true}
 local owed = {pending = KEYS[11], sending = KEYS[12], retrying = KEYS[13]}
-local put = 0
+local gap, put = pulse('', 0, 0).gap, 0
+-- Delayed on its way: the holder has put back all this, and reported, since.
+if tonumber(redis.call('HGET', KEYS[15], '#seq') or '0') > tonumber(ARGV[4]) then return 0 end
 
 local function settle(record, state, channel, error)
   move(owed, KEYS[5], record, state)
@@ -34,19 +39,20 @@ for _, kept in ipairs(cjson.decode(ARGV[3])) do
   local event, id, age, peak, clients, left = kept[1], kept[2], kept[3], kept[4], kept[5], kept[6]
   local state, channel, error, attempts = kept[7], kept[8], kept[9], kept[10]
   local due = after + left
+  local packed = redis.call('HGET', KEYS[3], event)
+  local session = packed and cjson.decode(packed)
 
   -- What the holder had of it at last contact has left since, or is reported after this.
   local stale = tonumber(redis.call('HGET', KEYS[15], event) or '0')
-  if stale > 0 then
+  if stale > 0 and session and session.id == id then
     redis.call('HDEL', KEYS[15], event)
     redis.call('HINCRBY', KEYS[5], 'clients', -stale)
     redis.call('ZINCRBY', KEYS[2], -stale, event)
   end
   local there = tonumber(redis.call('ZSCORE', KEYS[2], event) or '0')
-  local packed = redis.call('HGET', KEYS[3], event)
-  local session = packed and cjson.decode(packed)
   local entry = redis.call('HGET', KEYS[7], id)
   local record = entry and cjson.decode(entry)
+  local ends = tonumber(redis.call('ZSCORE', KEYS[4], event) or math.huge)
   local own = {id = id, started = after - age, peak = peak, delay = math.max(0, left),
     trace = kept[11] ~= '' and kept[11] or nil}
 
@@ -57,23 +63,39 @@ for _, kept in ipairs(cjson.decode(ARGV[3])) do
       redis.call('ZADD', KEYS[4], due, event)
       redis.call('HINCRBY', KEYS[5], 'sessions_begun', 1)
       put = put + 1
-    elseif session.id == id then
-      -- Two may have seen somebody leave: the last leave counts.
-      if there == 0 and tonumber(redis.call('ZSCORE', KEYS[4], event) or '0') < due then
-        redis.call('ZADD', KEYS[4], due, event)
-        session.trace = own.trace
-        redis.call('HSET', KEYS[3], event, cjson.encode(session))
-        put = put + 1
-      end
-    elseif session.started <= due then
+    elseif session.id == id or (own.started <= ends and session.started <= due) then
+      local changed = 0
       -- Somebody came back in time, to a process that knew nothing of this session: it is the one.
       if own.started < session.started then
         session.id, session.started = id, own.started
         session.peak = math.max(session.peak, peak)
-        redis.call('HSET', KEYS[3], event, cjson.encode(session))
-        put = put + 1
+        changed = 1
       end
-    else
+      if there > 0 and due - session.delay > (session.left or 0) then
+        session.left = due - session.delay
+        changed = 1
+      end
+      if changed == 1 then redis.call('HSET', KEYS[3], event, cjson.encode(session)) end
+      -- Two may have seen somebody leave: the last leave counts.
+      due = math.max(due, (session.left or 0) + session.delay)
+      if there == 0 and (ends == math.huge or ends < due) then
+        redis.call('ZADD', KEYS[4], due, event)
+        session.trace = own.trace
+        redis.call('HSET', KEYS[3], event, cjson.encode(session))
+        changed = 1
+      end
+      put = put + changed
+    elseif own.started > ends then
+      -- One after the other: what could not be claimed is resumed by who came since.
+      if gap == 0 then
+        redis.call('HINCRBY', KEYS[5], 'sessions_begun', 1)
+        redis.call('HINCRBY', KEYS[5], 'grace_periods|ended', 1)
+        deliver(event, session, ends, 0, KEYS[10], KEYS[11])
+      end
+      redis.call('HSET', KEYS[3], event, cjson.encode(own))
+      redis.call('ZADD', KEYS[4], due, event)
+      put = put + 1
+    elseif gap == 0 then
       redis.call('HINCRBY', KEYS[5], 'sessions_begun', 1)
       redis.call('HINCRBY', KEYS[5], 'grace_periods|ended', 1)
       deliver(event, own, due, 0, KEYS[10], KEYS[11])
@@ -82,10 +104,11 @@ for _, kept in ipairs(cjson.decode(ARGV[3])) do
   elseif state ~= 'ending' then
     if not record then
       if session and session.id == id then
-        -- Over by this. Who is there all the same, elsewhere, watches another session.
-        if there > 0 then
+        -- Over by this. Who is there, or was within the grace period, elsewhere, watches another
+        -- session. (A tenth of a second: calls take a while, and move what they say is past.)
+        if there > 0 or (session.left or 0) + session.delay > due + 100 then
           session.id, session.started = fresh(id), after
-          session.peak = there
+          session.peak = math.max(1, there)
           redis.call('HSET', KEYS[3], event, cjson.encode(session))
           redis.call('HINCRBY', KEYS[5], 'sessions_begun', 1)
         else

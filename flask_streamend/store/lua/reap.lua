@@ -14,7 +14,12 @@ if ARGV[2] ~= '1' then
   if lease and tonumber(lease) > now or pulse('', 0, 0).gap > 0 then return reply end
 end
 for _, event in ipairs(redis.call('HKEYS', KEYS[10])) do
-  if event ~= '#seq' then reply[#reply + 1] = apply(KEYS[10], event, 0, '', -1, 0, 0) end
+  if event ~= '#seq' then
+    local others = tonumber(redis.call('ZSCORE', KEYS[2], event) or '0')
+      > tonumber(redis.call('HGET', KEYS[10], event))
+    -- When its viewers left is not known: now at the latest.
+    reply[#reply + 1] = apply(KEYS[10], event, 0, '', -1, 0, 0, others and after or 0)
+  end
 end
 redis.call('DEL', KEYS[10])
 redis.call('ZREM', KEYS[1], ARGV[1])

@@ -8,8 +8,10 @@
 -- ARGV  1 holder   2 seq   3 lease in ms   4 "1": the report is full
 --       5 JSON {event: [count, session it knows or would begin, delay in ms, most since the last
 --         report or -1 (RESTORE), ms since that session began, its peak or 0 where no store has confirmed it,
+--         ms since its last viewer left, most since the last report that was answered,
 --         and where it is traced the context of an end that begins by this], ...}
 --       6 the epoch it knew, or ""   7 ms within which it is heard of again
+--       8 the store's time as it heard it last, or "": just now
 -- returns {"unknown", now}: a partial report of a holder that is not known; nothing was done
 --         {"old", now}: nothing was done
 --         {"ok", now, {event, change, session, clients, due or "", started, peak}, ...}: of an
@@ -20,19 +22,24 @@
 --- include apply
 local holder, seq, full = ARGV[1], tonumber(ARGV[2]), ARGV[4] == '1'
 
-pulse(ARGV[6], tonumber(ARGV[3]), tonumber(ARGV[7]))
+local state = pulse(ARGV[6], tonumber(ARGV[3]), tonumber(ARGV[7]))
 if not full and not redis.call('ZSCORE', KEYS[1], holder) then return {'unknown', after} end
-local last = tonumber(redis.call('HGET', KEYS[10], '#seq') or '0')
+local last = tonumber(redis.call('HGET', KEYS[10], '#seq') or '-1')
 -- The same number again is a repeat whose answer was lost: it is answered anew.
 if seq < last then return {'old', after} end
 
-redis.call('ZADD', KEYS[1], after + tonumber(ARGV[3]), holder)
+local lease = after + tonumber(ARGV[3])
+-- Held up since before the gap: it does not say who came meanwhile, so its holder is waited for.
+if state.gap > 0 and tonumber(ARGV[8] ~= '' and ARGV[8] or after) < state.from then
+  lease = math.min(lease, state.fresh - 1)
+end
+redis.call('ZADD', KEYS[1], lease, holder)
 redis.call('HSET', KEYS[10], '#seq', seq)
 
 local held = cjson.decode(ARGV[5])
 if full then
   for _, event in ipairs(redis.call('HKEYS', KEYS[10])) do
-    if event ~= '#seq' and not held[event] then held[event] = {0, '', -1, 0, 0, 0} end
+    if event ~= '#seq' and not held[event] then held[event] = {0, '', -1, 0, 0, 0, 0, 0} end
   end
 end
 
@@ -41,23 +48,31 @@ local reply = {'ok', after}
 for event, entry in pairs(held) do
   local count, session, delay, most = tonumber(entry[1]), entry[2], tonumber(entry[3]), tonumber(entry[4])
   local age, peak = tonumber(entry[5]), tonumber(entry[6])
+  local old = tonumber(redis.call('HGET', KEYS[10], event) or '0')
+  -- The report before this one was heard, though its holder may not know: it had said the rest.
+  if seq > last + 1 or last < 0 then most = entry[8] > 0 and math.max(most, entry[8]) or most end
+  local left = count == 0 and (old > 0 or most ~= 0) and after - tonumber(entry[7]) or 0
   local row
   if any_over and redis.call('ZSCORE', KEYS[6], event .. ' ' .. session .. ' stopped') then
-    row = apply(KEYS[10], event, 0, session, delay, 0, 0)
+    row = apply(KEYS[10], event, 0, session, delay, 0, 0, 0)
     row[2] = 'stopped'
   elseif any_over and redis.call('ZSCORE', KEYS[6], event .. ' ' .. session .. ' purged') then
     row = {event, 'purged', '', 0, '', 0, 0}
   else
-    -- Nobody came since the last report; a store that lost the session and never told it begins it.
-    if most < 0 and redis.call('HEXISTS', KEYS[3], event) + redis.call('HEXISTS', KEYS[7], session) == 0 then
+    -- Nobody came since the last report; a store that lost the session since, and never told it, begins it.
+    if most < 0 and ARGV[6] ~= state.epoch and redis.call('HEXISTS', KEYS[3], event) + redis.call('HEXISTS', KEYS[7], session) == 0 then
       most = 1
     end
     -- Viewers who came and went between two reports were there all the same.
-    if most > math.max(count, tonumber(redis.call('HGET', KEYS[10], event) or '0')) then
-      local flash = apply(KEYS[10], event, most, session, delay, age, peak)
+    local entry_told = most > 0 and redis.call('HGET', KEYS[7], session)
+    if entry_told and count == 0 and delay >= 0 and left + delay <= cjson.decode(entry_told).due then
+      most = 0  -- They had left when it ended: they were told of.
+    end
+    if most > math.max(count, old) then
+      local flash = apply(KEYS[10], event, most, session, delay, age, peak, 0)
       if flash[2] ~= 'none' then reply[#reply + 1] = flash end
     end
-    row = apply(KEYS[10], event, count, session, delay, age, peak, entry[7])
+    row = apply(KEYS[10], event, count, session, delay, age, peak, left, entry[9])
   end
   reply[#reply + 1] = row
 end

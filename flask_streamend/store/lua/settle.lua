@@ -62,7 +62,9 @@ if outcome == 'sent' then
     for _, other in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. now, '+inf', 'LIMIT', 0, 100)) do
       local last = redis.call('HGET', KEYS[2], other)
       local waiting = last and cjson.decode(last)
-      if waiting and waiting.away and waiting.state == 'retrying' and waiting.channel == channel then
+      -- Not what somebody has taken up already.
+      local waits = waiting and waiting.away and not waiting.owner
+      if waits and waiting.state == 'retrying' and waiting.channel == channel then
         redis.call('ZADD', KEYS[1], now, other)
         woken = woken + 1
       end

@@ -1,0 +1,48 @@
+"""Many histories, over some cores."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from multiprocessing import get_context
+from typing import NamedTuple
+
+from .history import History
+
+#: Seeds handed to one process at a time.
+CHUNK = 50
+
+
+class Ran(NamedTuple):
+    """What became of one history.
+
+    :param failure: how a promise was broken; None: none was.
+    :param let_pass: how often each honest limit was met.
+    :param seconds: how long it was, on its own clock.
+    """
+
+    seed: int
+    failure: str | None
+    let_pass: Counter[str]
+    seconds: float
+
+
+def run(seed: int) -> Ran:
+    """Run a history."""
+    history = History(seed)
+    failure = history.run()
+    world = history.world
+    return Ran(seed, failure, world.promises.let_pass, world.scheduler.now)
+
+
+def many(seeds: Iterable[int], jobs: int) -> Iterator[Ran]:
+    """Run histories, and yield what became of each, in order."""
+    # Not forked: nothing of the tests' threads and connections is theirs.
+    with get_context("spawn").Pool(jobs) as pool:
+        yield from pool.imap(run, seeds, chunksize=CHUNK)
+
+
+def command(seed: int) -> str:
+    """Return the command that replays a history."""
+    return f"{sys.executable} -m tests.simulation --seed {seed}"

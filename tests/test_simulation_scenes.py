@@ -1,0 +1,204 @@
+"""Single scenes on simulated time: what the long run of histories found, one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from flask_streamend.alarms_local import LocalAlarms
+from flask_streamend.ending import Alarm, Alarms
+from flask_streamend.notices.deliverer import RECORD
+from flask_streamend.owed import Owed
+from flask_streamend.standin import StandIn
+from flask_streamend.store.base import Change, Held, Kept, Outcome, Reported
+from flask_streamend.store.memory import MemoryStore
+from flask_streamend.timer import Timer
+
+from .simulation.mail import Sent
+from .simulation.process import Worker
+from .simulation.world import World, simulated
+
+LEASE, DELAY = 6.0, 4.0
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    """Return a quiet world, in which nothing goes wrong by itself."""
+    world = World(0)
+    world.lease, world.delay, world.quiet = LEASE, DELAY, LEASE / 2
+    world.settings = replace(world.settings, lease=LEASE, delay=DELAY, mail_timeout=2.0)
+    with simulated(world):
+        world.server.started()
+        yield world
+        assert world.failure is None
+
+
+def run(world: World, seconds: float) -> None:
+    """Have time pass."""
+    world.scheduler.run(world.scheduler.now + seconds)
+
+
+def told(world: World) -> list[Sent]:
+    """Return the notices of the event."""
+    return world.truth.sent["jam"]
+
+
+def test_what_a_process_says_at_its_end_is_heard_by_a_store_that_hung(world: World) -> None:
+    """A viewer came and went while the store hung, and the process stops: told all the same."""
+    process, other = world.start_process(), world.start_process()
+    world.start_worker()
+    run(world, 6)
+    world.server.hangs = True
+    world.join("gig", process)
+    run(world, 1)
+    viewer = world.join("jam", process)
+    world.stop(process)
+    world.leave(viewer)
+    run(world, 1.2)
+    world.server.go_on()
+    run(world, 30)
+    assert other.alive
+    assert [sent.due >= viewer.closed + DELAY for sent in told(world)] == [True]
+
+
+def test_an_end_whose_first_answer_was_lost_is_kept(world: World) -> None:
+    """The driver repeats a report, and hears that nothing changed; then the store loses all."""
+    process = world.start_process()
+    world.start_worker()
+    viewer = world.join("jam", process)
+    run(world, 6)
+    world.weather.repeated = 1.0
+    world.leave(viewer)
+    run(world, 0.5)
+    world.weather.repeated = 0.0
+    world.empty()
+    world.server.started()
+    run(world, 40)
+    assert len(told(world)) == 1
+
+
+def test_nobody_is_alone_in_a_store_that_was_just_emptied(world: World) -> None:
+    """A process that was the first to be back tells nothing of what others hold, too."""
+    first, second = world.start_process(), world.start_process()
+    world.start_worker()
+    leaver, stayer = world.join("jam", first), world.join("jam", second)
+    run(world, 6)
+    second.line.cut = True
+    world.empty()
+    world.server.started()
+    run(world, 2.5)
+    world.server.away = True
+    world.leave(leaver)
+    run(world, LEASE + DELAY + 2)
+    assert told(world) == []
+    second.line.cut = False
+    world.server.away = False
+    run(world, 5)
+    world.leave(stayer)
+    run(world, 30)
+    assert len(told(world)) == 1
+
+
+def test_who_came_back_unheard_belongs_to_the_session_that_was_ending(world: World) -> None:
+    """An emptied store hears from one process of an end, and of who came back in time: no end."""
+    process = world.start_process()
+    world.start_worker()
+    viewer = world.join("jam", process)
+    run(world, 6)
+    session = process.presence._known["jam"].session
+    world.leave(viewer)
+    run(world, 1)
+    world.server.away = True
+    world.empty()
+    run(world, 0.5)
+    again = world.join("jam", process)
+    run(world, DELAY)
+    world.server.away = False
+    run(world, 20)
+    assert told(world) == []
+    assert process.presence._known["jam"].session == session
+    world.leave(again)
+    run(world, 20)
+    assert [sent.session for sent in told(world)] == [session]
+
+
+def test_an_outcome_is_kept_for_longer_than_an_outage_of_half_a_minute(world: World) -> None:
+    """A notice that was sent while the store went away is not sent again by another worker."""
+    process = world.start_process()
+    worker = world.start_worker()
+    assert isinstance(worker, Worker)
+    assert worker.deliverer._lease > RECORD * 1000
+    viewer = world.join("jam", process)
+    run(world, 6)
+    world.leave(viewer)
+    run(world, DELAY - 1)
+    while not told(world):
+        run(world, 0.001)
+    world.server.away = True
+    run(world, 30)
+    world.server.away = False
+    world.start_worker()
+    run(world, 60)
+    assert len(told(world)) == 1
+
+
+def test_an_attempt_in_progress_outlives_a_second_outage() -> None:
+    """Its outcome is reported, though the stand-in has another store by then."""
+    stores: list[MemoryStore] = []
+
+    def ringing(store: MemoryStore, timer: Timer[Alarm]) -> Alarms:
+        stores.append(store)
+        return LocalAlarms(timer, lambda: None)
+
+    stand_in = StandIn(ringing, lambda _: None)
+    stand_in.begin({"jam": Held(1, "s1", 0, 1)}, 0)
+    stand_in.report({"jam": Held(0, "s1", 0)})
+    store = stores[0]
+    while not store.claim(1):
+        pass
+    (delivery,) = store.take("me", 60_000, 1)
+    assert store.sending(delivery.id, "me", 60_000)
+    stand_in.handed_over(stand_in.hand_back())
+    assert not stand_in.stands
+    stand_in.begin({"gig": Held(1, "s2", 0, 1)}, 0)
+    store.settle("s1", "me", "email", Outcome.SENT, "", 0)
+    assert [(end.session, end.state) for end in stand_in.finished()] == [("s1", "sent")]
+    assert [end.session for end in stand_in.hand_back() if end.state == "sent"] == ["s1"]
+    assert stand_in.counts()["notifications|email|sent"] == 1
+    stand_in.settled(stand_in.finished())
+    assert stand_in.finished() == []
+
+
+def test_what_a_stand_in_decided_and_never_tried_to_tell_is_judged_afresh() -> None:
+    """It is put back as an end that is due; what was told comes first."""
+    store = MemoryStore()
+    for session in ("s1", "s2"):
+        store.schedule("jam", session, 0)
+        while not store.claim(1):
+            pass
+    assert [delivery.id for delivery in store.take("me", 60_000, 1)] == ["s1"]
+    store.settle("s1", "me", "email", Outcome.SENT, "", 0)
+    store.schedule("jam", "s3", 60_000)
+    kept = [(end.session, end.state) for end in store.kept()]
+    assert kept == [("s1", "sent"), ("s2", "ending"), ("s3", "ending")]
+
+
+def test_what_was_handed_over_is_owed_until_it_is_told() -> None:
+    """A store may lose that, too; what was told is owed no more."""
+    owed = Owed()
+    owed.keep(Kept("jam", "s1", 1000, 500, 1))
+    owed.keep(Kept("gig", "s2", 1000, 500, 1, state="sent"))
+    assert [end.session for end in owed.kept()] == ["s1"]
+
+
+def test_an_owed_end_is_let_go_by_who_came_in_time() -> None:
+    """Who came before it was due, and after its session began; nobody else."""
+    owed = Owed()
+    owed.note(Reported("jam", Change.ENDING, "s1", 0, 5_000, 0, 1), 4_000)
+    (end,) = owed._ends.values()
+    assert owed.resume("gig", end.due - 0.5) is None
+    assert owed.resume("jam", end.due + 0.5) is None
+    assert owed.resume("jam", end.due - 0.5) is end
+    assert owed.kept() == []

@@ -1,0 +1,280 @@
+"""What both stores make of an outage: of what was held up, lost, repeated, and put back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pytest
+from redis import Redis
+
+from flask_streamend.store.base import RESTORE, Change, Held, Kept, Outcome, Report
+from flask_streamend.store.interface import Store
+
+from .apps.clocked import ClockedStore
+from .apps.twins import Starting, halves
+
+LEASE, DELAY, QUIET = 6_000, 4_000, 3_000
+
+
+@dataclass
+class Time:
+    """A store, and its clock in seconds.
+
+    :ivar heard: what each process heard last: the store's time and life.
+    """
+
+    store: Store
+    now: list[float]
+    heard: dict[str, tuple[int, str]] = field(default_factory=dict)
+    seqs: dict[str, int] = field(default_factory=dict)
+
+    def wait(self, seconds: float) -> None:
+        """Have time pass, with somebody about."""
+        until = self.now[0] + seconds
+        while self.now[0] < until:
+            self.now[0] = min(until, self.now[0] + 1)
+            self.store.heartbeat("", LEASE, 0, "", QUIET)
+
+    def silence(self, seconds: float) -> None:
+        """Have time pass in which the store hears of nobody."""
+        self.now[0] += seconds
+
+    def beat(self, holder: str) -> bool:
+        """Beat; return whether the store knew the holder."""
+        beat = self.store.heartbeat(holder, LEASE, 0, self.life(holder), QUIET)
+        self.heard[holder] = (beat.now, beat.epoch)
+        return beat.known
+
+    def life(self, holder: str) -> str:
+        """Return the life of the store that a process knows."""
+        return self.heard.get(holder, (0, ""))[1]
+
+    def report(self, holder: str, held: Held, full: bool = True, deaf: bool = False) -> Report:
+        """Report of one event; ``deaf``: and the answer is lost."""
+        seq = self.seqs[holder] = self.seqs.get(holder, 0) + 1
+        heard, life = self.heard.get(holder, (None, ""))
+        report = self.store.report(
+            *(holder, seq, LEASE, {"jam": held}, full, life, QUIET, heard),
+        )
+        if not deaf:
+            self.heard[holder] = (report.now, life)
+        return report
+
+    def come(self, holder: str, session: str = "s1") -> None:
+        """Have one viewer come to a process that the store knows."""
+        self.beat(holder)
+        self.report(holder, Held(1, session, DELAY, 1))
+        self.beat(holder)
+
+    def go(self, holder: str, session: str = "s1") -> Report:
+        """Have the viewer of a process go."""
+        return self.report(holder, Held(0, session, DELAY, RESTORE, 1000, 1))
+
+    def ends(self) -> list[str]:
+        """Return the sessions that end now; a millisecond counts as not over."""
+        self.now[0] += 0.002
+        return [end.session for end in self.store.claim(10)]
+
+    def due(self) -> float:
+        """Return in how many seconds the event ends."""
+        (status,) = self.store.status(["jam"])
+        assert status.due_at is not None
+        return round(status.due_at - self.now[0], 1)
+
+
+@pytest.fixture(params=["memory", "redis"])
+def time(request: pytest.FixtureRequest) -> Iterator[Time]:
+    """Return each store, on a clock of the test's."""
+    now = [1_700_000_000.0]
+    clock = halves(lambda: now[0])
+    if request.param == "memory":
+        yield Time(Starting(clock), now)
+        return
+    client = Redis.from_url(request.getfixturevalue("redis_url"))
+    yield Time(ClockedStore(client, "outage", clock), now)
+    client.close()
+
+
+def test_a_beat_from_before_an_outage_does_not_end_the_wait(time: Time) -> None:
+    """A store that hung does first what was sent before: that says nothing of who came since."""
+    time.come("a")
+    time.go("a")
+    time.silence(10)
+    assert not time.beat("a")
+    assert time.ends() == []
+    time.report("a", Held(1, "s2", DELAY, 1))
+    assert time.beat("a")
+    time.wait(1)
+    assert time.ends() == []
+    assert time.store.status(["jam"])[0].state == "live"
+
+
+def test_a_report_from_before_an_outage_does_not_end_the_wait(time: Time) -> None:
+    """Nor does a report that was held up; one of a process that heard of the outage does."""
+    time.come("a")
+    time.go("a")
+    time.silence(10)
+    time.report("a", Held(0, "s1", DELAY, 0, 0, 1), full=False, deaf=True)
+    assert time.ends() == []
+    time.beat("a")
+    time.report("a", Held(0, "s1", DELAY, 0, 0, 1))
+    assert time.ends() == ["s1"]
+
+
+def test_a_wait_for_unknown_holders_that_nobody_could_use_begins_anew(time: Time) -> None:
+    """An emptied store that was away during its wait waits once more."""
+    time.heard["a"] = (0, "another life")
+    time.come("a")
+    time.go("a")
+    time.silence(10)
+    time.beat("a")
+    time.report("a", Held(0, "s1", DELAY, 0, 0, 1))
+    assert time.beat("a")
+    assert time.ends() == []
+    time.wait(LEASE / 1000)
+    assert time.ends() == ["s1"]
+
+
+def test_the_last_leave_counts_whoever_says_so_first(time: Time) -> None:
+    """An end that is put back waits for a leave that another process reported before."""
+    time.come("a")
+    time.come("b")
+    time.wait(1)
+    time.go("b")
+    end = Kept("jam", "s1", 1000, DELAY - 1000, 1)
+    time.store.put_back("a", [end], time.seqs["a"])
+    assert time.due() == 4.0
+
+
+def test_a_report_names_when_the_last_one_left(time: Time) -> None:
+    """Who left a second before the report moves the end by no more than that."""
+    time.come("a")
+    time.come("b")
+    time.wait(1)
+    time.report("b", Held(0, "s1", DELAY, RESTORE, 1000, 1, left=1000))
+    time.store.put_back("a", [Kept("jam", "s1", 1000, DELAY - 2000, 1)], time.seqs["a"])
+    assert time.due() == 3.0
+
+
+def test_a_late_put_back_changes_nothing(time: Time) -> None:
+    """What was put back before a report that was heard is not put back again after it."""
+    time.come("a")
+    time.report("a", Held(1, "s1", DELAY, 0, 0, 1))
+    end = Kept("jam", "s1", 1000, -1, 1)
+    assert time.store.put_back("a", [end], time.seqs["a"] - 1) == 0
+    assert time.store.status(["jam"])[0].clients == 1
+    assert time.store.put_back("a", [end], time.seqs["a"]) == 1
+    assert time.store.status(["jam"])[0].clients == 0
+
+
+def test_an_end_put_back_takes_no_viewers_of_another_session(time: Time) -> None:
+    """What a process has of a later session stays when it puts back an earlier one's end."""
+    time.come("a", "s2")
+    time.store.put_back("a", [Kept("jam", "s1", 9000, -8000, 1)], time.seqs["a"])
+    assert time.store.status(["jam"])[0].clients == 1
+
+
+def test_what_could_not_be_claimed_is_resumed_by_who_came_since(time: Time) -> None:
+    """While an emptied store waits, an end put back before a session that goes on is that one's."""
+    time.heard["a"] = (0, "another life")
+    time.come("a", "s2")
+    end = Kept("jam", "s1", 9000, -8000, 1)
+    assert time.store.put_back("b", [end], 0) == 0
+    assert time.store.take("me", LEASE, 10) == []
+    time.wait(LEASE / 1000)
+    time.store.put_back("b", [end], 0)
+    assert [delivery.session for delivery in time.store.take("me", LEASE, 10)] == ["s1"]
+
+
+def test_of_two_ends_put_back_the_later_is_kept(time: Time) -> None:
+    """One after the other, while nothing could be claimed: the later one is told, by its name."""
+    time.heard["a"] = (0, "another life")
+    time.beat("a")
+    first, second = Kept("jam", "s1", 9000, -8000, 1), Kept("jam", "s2", 4000, -1000, 1)
+    time.store.put_back("b", [first, second], 0)
+    time.wait(LEASE / 1000)
+    assert time.ends() == ["s2"]
+
+
+def test_who_came_after_what_was_told_is_told_of_too(time: Time) -> None:
+    """A session put back as told goes on, under another name, for who left after its end."""
+    time.come("a")
+    time.wait(3)
+    time.go("a")
+    told = Kept("jam", "s1", 9000, -2000, 1, state="sent", channel="email", attempts=1)
+    time.store.put_back("b", [told], 0)
+    time.wait(4)
+    (session,) = time.ends()
+    assert session != "s1"
+
+
+def test_a_flash_whose_answer_was_lost_is_counted_once(time: Time) -> None:
+    """Who came and went is reported again, in the next report; the store had heard of it."""
+    time.beat("a")
+    time.report("a", Held(0, "s1", 0, 1, unsure=1))
+    assert time.ends() == ["s1"]
+    time.report("a", Held(0, "s1", 0, 0, unsure=1), full=False)
+    assert time.ends() == []
+
+
+def test_a_flash_that_was_not_heard_is_counted_with_the_next_report(time: Time) -> None:
+    """Of a report that never came, the next one knows."""
+    time.come("a")
+    time.go("a")
+    time.wait(4)
+    assert time.ends() == ["s1"]
+    time.seqs["a"] += 1
+    time.report("a", Held(0, "s2", DELAY, 0, unsure=1), full=False)
+    (status,) = time.store.status(["jam"])
+    assert (status.state, status.session) == ("ending", "s2")
+
+
+def test_who_had_left_when_it_ended_was_told_of(time: Time) -> None:
+    """A process that was cut off reports who came and went before the end: no other begins."""
+    time.come("a")
+    time.come("b")
+    time.go("b")
+    time.store.reap("a", goodbye=True)
+    time.wait(4)
+    assert time.ends() == ["s1"]
+    time.report("a", Held(0, "s1", DELAY, 1, 9000, 1, left=5000))
+    assert time.store.status(["jam"])[0].state == "idle"
+    time.report("a", Held(0, "s1", DELAY, 1, 9000, 1, left=10))
+    assert time.store.status(["jam"])[0].state == "ending"
+
+
+def test_a_store_that_lost_nothing_restores_nothing(time: Time) -> None:
+    """A session that ended under another name does not begin again by its old one."""
+    time.come("a")
+    time.store.put_back("b", [Kept("jam", "s0", 60_000, 1000, 1)], 0)
+    time.store.finish("jam", Change.STOPPED)
+    time.go("a", "s1")
+    assert time.store.status(["jam"])[0].state == "idle"
+    time.heard["a"] = (time.heard["a"][0], "another life")
+    time.go("a", "s1")
+    assert time.store.status(["jam"])[0].state == "ending"
+
+
+def test_a_stop_in_a_wait_is_told_after_it(time: Time) -> None:
+    """A process may still have to say that it told of this session while the store was away."""
+    time.come("a")
+    time.silence(10)
+    assert time.store.finish("jam", Change.STOPPED) is not None
+    assert time.store.take("me", LEASE, 10) == []
+    told = Kept("jam", "s1", 9000, -2000, 1, state="sent", channel="email", attempts=1)
+    time.store.put_back("a", [told], time.seqs["a"])
+    time.wait(LEASE / 1000)
+    assert time.store.take("me", LEASE, 10) == []
+
+
+def test_a_success_wakes_nothing_that_somebody_has_taken_up(time: Time) -> None:
+    """What waits for its channel and is leased stays leased."""
+    for event in ("jam", "gig"):
+        time.store.schedule(event, event, 0)
+        assert time.ends() == [event]
+    time.store.take("me", LEASE, 10)
+    time.store.settle("jam", "me", "email", Outcome.FAILED, "away", 0, "connect")
+    (delivery,) = time.store.take("other", LEASE, 10)
+    time.store.settle("gig", "me", "email", Outcome.SENT, "", 0)
+    assert time.store.sending(delivery.id, "other", LEASE)
