@@ -14,7 +14,7 @@ from .ending import Endings
 from .errors import StoreError
 from .guests import Guests
 from .observing import Observers
-from .presence import Presence
+from .presence import QUIET, Presence
 from .standin import StandIn
 from .store.base import Heartbeat, Report
 from .store.interface import Store
@@ -97,9 +97,9 @@ class Sweep:
             # A lease is never newer than the reports: a gap ends when all leases are new.
             presence.flush()
         holder = presence.holder if self.holding and not away else ""
-        answer = self._store.heartbeat(
-            holder, self._lease, self._since, presence.epoch, presence.quiet
-        )
+        # A worker beats in RQ's time, however short the lease.
+        quiet = presence.quiet if self.holding else int(QUIET * 1000)
+        answer = self._store.heartbeat(holder, self._lease, self._since, presence.epoch, quiet)
         presence.heard = answer.now
         # Another thread may have lost contact meanwhile, and kept changes for when it is back.
         self._settle_in(answer, self._contact.away)

@@ -86,6 +86,24 @@ def test_a_beat_tells_what_was_stopped_since(any_store: Store) -> None:
     assert any_store.heartbeat("a", LEASE, since).over == (Over("gig", gig, Change.PURGED),)
 
 
+def test_who_beats_seldom_does_not_hide_that_processes_were_silent(any_store: Store) -> None:
+    """A worker's beats do not make up for those of a process with a short lease, which may live.
+
+    That process was not heard for longer than it said: before it is let go of, there is a gap.
+    """
+    any_store.report("a", 1, 1000, {"jam": Held(1, "s1", 0, 1)}, full=True, quiet=500)
+
+    def beat() -> bool:
+        lapsed = any_store.heartbeat("", 1000, 0, quiet=4500).lapsed
+        return bool(lapsed or any_store.totals(0).gap)
+
+    eventually(beat, "something is noticed")
+    assert any_store.totals(0).gap
+    eventually(
+        lambda: any_store.heartbeat("", 1000, 0, quiet=4500).lapsed == ("a",), "it is let go"
+    )
+
+
 def test_one_of_many_is_asked_to_ring_for_what_nobody_heard(any_store: Store) -> None:
     """What has been ready for a while is rung for by one of those who beat, not by all."""
     Web(any_store, "a").visit("jam")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import time
 from collections.abc import Iterator
@@ -151,6 +152,25 @@ def test_a_worker_that_redis_forgot_is_known_again(
     eventually(lambda: site.get("/health")[0] == 200, "the site has a worker")
     (again,) = Worker.all(queue=Queue(NAME, connection=ground.redis))
     assert again.pid == worker.popen.pid
+
+
+def test_a_worker_alone_lets_go_of_what_had_a_short_lease(
+    ground: Ground, server: CountingServer
+) -> None:
+    """However short the lease of a process that died, a worker's beats are enough to notice."""
+    name = "short-lease"
+    site = start_site(
+        *(ground, server),
+        STREAMEND_NAMESPACE=name,
+        STREAMEND_QUEUE=name,
+        STREAMEND_LEASE=1,
+        STREAMEND_DELAY=0.5,
+    )
+    ground.worker(site, "tuned", queue=name)
+    site.watch("left-behind")
+    eventually(lambda: json.loads(site.get("/health")[1])["clients"] == 1, "it is counted")
+    site.process.signal(signal.SIGKILL)
+    eventually(lambda: server.about("left-behind"), "its host is told")
 
 
 def test_the_mail_connection_is_kept(

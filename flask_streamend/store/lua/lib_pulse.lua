@@ -45,8 +45,8 @@ local function pulse(knew, lease, quiet)
   if knew ~= '' and knew ~= name and seen ~= name then
     seen, from, till, whole = name, now, math.max(till, now + lease), true
   end
-  -- One who beats seldom speaks for nobody else: only where no process lives.
-  if quiet > 0 and (quiet <= 5000 or redis.call('ZCOUNT', KEYS[1], now, '+inf') == 0) then
+  -- One who beats seldom, beside a lease, speaks for nobody else: only where no process lives.
+  if quiet > 0 and (quiet <= math.min(5000, lease / 2) or redis.call('ZCOUNT', KEYS[1], now, '+inf') == 0) then
     awake = now + quiet
   end
   redis.call('HSET', KEYS[8], 'epoch', epoch, 'awake', awake, 'lease', lease, 'from', from,
