@@ -30,6 +30,13 @@ class Ringing(Protocol):
         """Return alarms for a store."""
 
 
+class AloneStore(MemoryStore):
+    """A store of one process: nobody else is ever waited for."""
+
+    def _beat(self, knew: str = "", lease: int = 0, quiet: int = 0) -> int:
+        return 0
+
+
 class StandIn:
     """One process's, for one outage at a time.
 
@@ -54,7 +61,7 @@ class StandIn:
 
     def begin(self, held: Mapping[str, Held], wait: float) -> Report:
         """Stand in for these events, and tell nothing for ``wait`` seconds."""
-        store = self._store = MemoryStore()
+        store = self._store = AloneStore()
         store.hold(max(0, int(wait * 1000)))
         self._endings = Endings(self._ringing(store, self._timer), self._timer, self._wake)
         self._timer.set(OWN, max(0.0, wait) + 0.001, Alarm("", OWN, 0, 0))
