@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 #: Float noise, and what is rounded to whole milliseconds.
 EPSILON = 0.0015
+#: Seconds by which what was told may differ from what is put back: ``lua/put_back.lua``'s.
+SLACK = 0.1
 #: Seconds within which a viewer is reported where nothing is wrong: Crowd.GATHER, and some calls.
 ON_ITS_WAY = 0.15
 
@@ -198,8 +200,11 @@ class Promises:
             )
             if left == -inf or any(self._tells(sent, left) for sent in truth.sent[event]):
                 continue
-            if any(v.closed == left and self._cut_off_at(v, left) for v in viewers):
+            last = [v for v in viewers if v.closed == left]
+            if any(self._cut_off_at(v, left) for v in last):
                 self.let_pass["cut off"] += 1
+            elif any(self._told_alone(sent, v) for sent in truth.sent[event] for v in last):
+                self.let_pass["joined elsewhere"] += 1
             else:
                 self.broken("never lost", f"{event}, whose last viewer left at {left:.3f}")
         for (event, session), decision in truth.decisions.items():
@@ -220,6 +225,11 @@ class Promises:
             before[0] < other.at < again[0] and other.life is not None and event == viewer.event
             for (event, _), other in world.truth.decisions.items()
         )
+
+    def _told_alone(self, sent: Sent, viewer: Viewer) -> bool:
+        """Return whether a process told alone of a viewer who was elsewhere, a moment too soon."""
+        alone = sent.decided is not None and sent.decided.alone and sent.by is not viewer.process
+        return alone and self._tells(sent, viewer.closed - SLACK)
 
     def _tells(self, sent: Sent, left: float) -> bool:
         """Return whether a notice tells that the last viewer left at an instant."""

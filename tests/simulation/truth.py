@@ -325,7 +325,8 @@ class Truth:
                     viewer.knowing.add(life)
             decision = self.decisions.get((end.event_id, end.session))
             there = end.session in self.world.server.store._ledger
-            if end.state == "ending" and decision is not None and decision.alone and not there:
+            alone = decision is not None and decision.alone and decision.by is process
+            if end.state == "ending" and alone and not there:
                 # Nobody had tried to tell it: it is judged afresh.
                 del self.decisions[end.event_id, end.session]
             if end.state == "sent":
