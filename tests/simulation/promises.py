@@ -173,8 +173,9 @@ class Promises:
                 return "stopped elsewhere"
             # Limit: a process that is cut off from a store that others reach.
             renewed = contact.renewed
-            last = bisect_left(renewed, sent.at)
-            if last and sent.at - renewed[last - 1] >= world.lease + world.delay:
+            last = bisect_left(renewed, one.at)
+            again = min([sent.at, *renewed[last : last + 1]])
+            if last and again - renewed[last - 1] >= world.lease + world.delay:
                 return "teller cut off"
         if recorded is not None:
             # Limit: a store that loses writes it acknowledged.
