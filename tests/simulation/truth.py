@@ -187,7 +187,7 @@ class Truth:
         for row in answer.events:
             gone = row.event_id in held and not held[row.event_id].count
             for viewer in self.viewers[row.event_id]:
-                if process in viewer.knowing:
+                if process in viewer.knowing and viewer.opened <= made:
                     viewer.knowing.add(life)
                     if row.clients and gone and viewer.closed <= made:
                         # Others are there: this process need know no more.
