@@ -123,6 +123,11 @@ class Limits:
             return "record lost" if recorded != world.server.life else ""
         if not before.by.alive:
             return "teller died"
+        known, teller = before.decided, world.truth.contacts[before.by]
+        lost = known is not None and known.life is not None and known.life != world.server.life
+        if lost and teller.in_trouble(before.at, sent.at):
+            # Limit: the same of a lease, and its owner could not say so yet.
+            return "record lost"
         return "not recorded" if sent.at - before.at > RECORD else ""
 
     def cut_off_at(self, viewer: Viewer, at: float) -> bool:
