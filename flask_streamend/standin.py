@@ -31,6 +31,13 @@ class Ringing(Protocol):
         """Return alarms for a store."""
 
 
+class AloneStore(MemoryStore):
+    """A store of one process: nobody else is ever waited for."""
+
+    def _beat(self, knew: str = "", lease: int = 0, quiet: int = 0) -> int:
+        return 0
+
+
 class StandIn:
     """One process's, for one outage at a time.
 
@@ -61,7 +68,7 @@ class StandIn:
         self, held: Mapping[str, Held], wait: float, ends: Mapping[str, EndSpan] | None = None
     ) -> Report:
         """Stand in for these events, and tell nothing for ``wait`` seconds."""
-        store = self._store = MemoryStore()
+        store = self._store = AloneStore()
         store.hold(max(0, int(wait * 1000)))
         alarms = self._ringing(store, self._timer)
         self._endings = Endings(alarms, self._timer, self._wake, spans=self._spans)

@@ -79,6 +79,21 @@ def test_an_end_whose_first_answer_was_lost_is_kept(world: World) -> None:
     assert len(told(world)) == 1
 
 
+def test_an_end_after_a_long_grace_period_is_told_without_the_store(world: World) -> None:
+    """A process tells by itself what it alone held, however long nobody has come or gone."""
+    world.delay = 20.0
+    process = world.start_process()
+    viewer = world.join("jam", process)
+    run(world, 6)
+    world.server.away = True
+    world.leave(viewer)
+    run(world, 24)
+    assert [sent.by for sent in told(world)] == [process]
+    world.server.away = False
+    run(world, 30)
+    assert len(told(world)) == 1
+
+
 def test_nobody_is_alone_in_a_store_that_was_just_emptied(world: World) -> None:
     """A process that was the first to be back tells nothing of what others hold, too."""
     first, second = world.start_process(), world.start_process()

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from flask_streamend.event import Notice
 
 if TYPE_CHECKING:
+    from .people import Decision
     from .process import Process
-    from .truth import Decision
     from .world import World
 
 

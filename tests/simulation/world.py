@@ -33,11 +33,12 @@ from flask_streamend.telemetry.logs import log
 
 from ..apps.twins import Starting
 from .network import Server, Weather
+from .people import Viewer
 from .process import Process, Worker
 from .promises import Promises
 from .queue import Chances, Queue
 from .scheduler import Clock, Life, Scheduler
-from .truth import Truth, Viewer
+from .truth import Truth
 
 MakeStore = Callable[[Callable[[], float]], Starting]
 

@@ -1,0 +1,183 @@
+"""What the promises don't cover: docs/reliability.md's honest limits, as narrowly as can be.
+
+Each rule says which limit it is, and returns its name only where its very circumstance was there.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from math import inf
+from typing import TYPE_CHECKING
+
+from flask_streamend.notices.deliverer import RECORD
+
+from .mail import Sent
+from .people import Viewer
+
+if TYPE_CHECKING:
+    from .world import World
+
+#: Float noise, and what is rounded to whole milliseconds.
+EPSILON = 0.0015
+#: Seconds by which what was told may differ from what is put back: ``lua/put_back.lua``'s.
+SLACK = 0.1
+#: Seconds within which a viewer is reported where nothing is wrong: Crowd.GATHER, and some calls.
+ON_ITS_WAY = 0.15
+
+
+class Limits:
+    """The limits met in one history."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def unheard(self, sent: Sent, viewer: Viewer, decided: float) -> str:
+        """Return why the one who decided could not know of a viewer; empty: it had to."""
+        world, truth = self.world, self.world.truth
+        decision = truth.decisions.get((sent.event, sent.session))
+        if decision is not None and decision.alone:
+            if viewer.process is decision.by:
+                return ""
+            beaten = truth.contacts[decision.by].beat_before(decided)
+            if viewer.first_heard >= beaten:
+                # Limit: who joins another process while the store is away for this one.
+                return "joined elsewhere"
+            if world.server.life and viewer.heard >= beaten:
+                return "joined elsewhere, store emptied"
+            return ""
+        if self._told_apart(sent, viewer):
+            return "store emptied, put back after another end"
+        if viewer.heard < decided:
+            return ""
+        if truth.contacts[viewer.process].spoke_of(viewer, decided):
+            return ""  # its process reached the store since, and said nothing
+        contact, ordered = truth.contacts[viewer.process], decision and decision.stopped
+        for start, end in () if ordered else truth.silences:
+            noticed = start + world.quiet < decided < end + world.lease
+            if noticed and end > viewer.opened and contact.leased(start, world.lease):
+                return ""  # the store had to wait for this process
+        # Limit: who comes while the store is away for this process, or just before.
+        if contact.in_trouble(viewer.opened, decided):
+            return "joined while away"
+        # Its first report is on its way.
+        return "on its way" if decided - viewer.opened < ON_ITS_WAY else ""
+
+    def _told_apart(self, sent: Sent, viewer: Viewer) -> bool:
+        """Return whether an emptied store got an end back after the end it would be one with."""
+        truth, life = self.world.truth, self.world.server.life
+        put = truth.put.get((sent.event, sent.session), -inf)
+        return life > 0 and any(
+            event == sent.event and session != sent.session and viewer.opened <= other.at <= put
+            for (event, session), other in truth.decisions.items()
+        )
+
+    def cut_off(self, sent: Sent, viewer: Viewer, decided: float) -> str:
+        """Return whether a viewer's process was cut off for longer than lease and delay."""
+        world, truth = self.world, self.world.truth
+        decision = truth.decisions.get((sent.event, sent.session))
+        if decision is not None and decision.alone:
+            # The store had reaped it before the one who decided lost contact.
+            last = max(truth.contacts[viewer.process].renewed, default=-inf)
+            known = truth.contacts[decision.by].renewed
+            spoke = known[i - 1] if (i := bisect_left(known, decided)) else -inf
+            long = decided - last >= world.lease + world.delay
+            return "cut off" if long and spoke - last >= world.lease - EPSILON else ""
+        began = sent.due - world.delay
+        renewed = truth.contacts[viewer.process].renewed
+        last = renewed[i - 1] if (i := bisect_left(renewed, began + EPSILON)) else -inf
+        # After an outage the store waited for whom it still knew.
+        waited = max(
+            (end for start, end in truth.silences if end <= began and start < last + world.lease),
+            default=-inf,
+        )
+        if began - max(last, waited) >= world.lease - EPSILON:
+            return "cut off"
+        # Or not back within the lease that an emptied store waits.
+        last = renewed[i - 1] if (i := bisect_left(renewed, decided)) else -inf
+        noticed = max((end for start, end in truth.silences if end <= decided), default=-inf)
+        since = max(last, noticed, truth.began if truth.began > last else -inf)
+        long = decided - last >= world.lease + world.delay or truth.began > last
+        if long and decided - since >= world.lease - EPSILON:
+            return "store emptied, cut off" if truth.began > last else "cut off"
+        return ""
+
+    def unknown(self, before: Sent, sent: Sent, recorded: int | None) -> str:
+        """Return why it was not known that a notice had been told; empty: it was."""
+        world = self.world
+        if not before.known:
+            return "answer lost"
+        stop = world.truth.stops.get((before.event, before.session), -inf)
+        for one in (before, sent):
+            contact = world.truth.contacts[one.by]
+            # Limit: what others did just before the store went away for this process.
+            if one.by.holding and -inf < contact.beat_before(one.at) <= stop:
+                return "stopped elsewhere"
+            # Limit: a process that is cut off from a store that others reach.
+            renewed = contact.renewed
+            last = bisect_left(renewed, one.at)
+            again = min([sent.at, *renewed[last : last + 1]])
+            if last and again - renewed[last - 1] >= world.lease + world.delay:
+                return "teller cut off"
+        if recorded is not None:
+            # Limit: a store that loses writes it acknowledged.
+            return "record lost" if recorded != world.server.life else ""
+        if not before.by.alive:
+            return "teller died"
+        known, teller = before.decided, world.truth.contacts[before.by]
+        lost = known is not None and known.life is not None and known.life != world.server.life
+        if lost and teller.in_trouble(before.at, sent.at):
+            # Limit: the same of a lease, and its owner could not say so yet.
+            return "record lost"
+        return "not recorded" if sent.at - before.at > RECORD else ""
+
+    def cut_off_at(self, viewer: Viewer, at: float) -> bool:
+        """Return whether a viewer's process was cut off then, for longer than the limit."""
+        world, renewed = self.world, self.world.truth.contacts[viewer.process].renewed
+        after = bisect_left(renewed, at)
+        before, again = renewed[after - 1 : after], renewed[after : after + 1]
+        if not before or not again or again[0] - before[0] < world.lease + world.delay:
+            return False
+        # From a store that others reached.
+        return any(
+            before[0] < other.at < again[0] and other.life is not None and event == viewer.event
+            for (event, _), other in world.truth.decisions.items()
+        )
+
+    def told_alone(self, sent: Sent, viewer: Viewer) -> bool:
+        """Return whether a process told alone of a viewer who was elsewhere, a moment too soon."""
+        alone = sent.decided is not None and sent.decided.alone and sent.by is not viewer.process
+        return alone and self.tells(sent, viewer.closed - SLACK)
+
+    def tells(self, sent: Sent, left: float) -> bool:
+        """Return whether a notice tells that the last viewer left at an instant."""
+        # Who stops an event ends a grace period, too.
+        grace = 0.0 if self.world.truth.by_host(sent) else self.world.delay
+        return sent.due >= left + grace - EPSILON
+
+    def came_unheard(self, first: Sent, second: Sent, since: float) -> str:
+        """Return why the second of two notices tells of viewers of whom the first could not.
+
+        :param since: who left before this was told of by a notice before both.
+        """
+        truth = self.world.truth
+        decided, later = first.decided, second.decided
+        if decided is None or later is None:
+            return ""
+        if later.at < decided.at:
+            first, decided = second, later
+        # Who decides alone knows what it knew at its last beat.
+        knew = truth.contacts[decided.by].beat_before(decided.at) if decided.alone else decided.at
+        for viewer in truth.viewers[first.event]:
+            if max(viewer.opened, viewer.closed) <= since:
+                continue
+            contact = truth.contacts[viewer.process]
+            stop = decided.at if decided.stopped else -inf
+            if viewer.opened <= stop and contact.in_trouble(stop, stop + EPSILON):
+                return "came and went: stopped elsewhere"
+            if viewer.opened <= decided.at and self.cut_off_at(viewer, decided.at):
+                return "came and went: cut off"
+            if viewer.opened <= max(first.due, second.due) and viewer.first_heard >= knew:
+                why = self.unheard(first, viewer, decided.at)
+                if why:
+                    return f"came and went: {why}"
+        return ""
