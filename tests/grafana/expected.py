@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from .prometheus import JOB, Labels, labels
-from .story import ENDS, FULL, LATE, LONG, SHOW, TURNED_AWAY
+from .story import BACK, ENDS, FULL, LATE, LONG, SHOW, TURNED_AWAY
 
 Found = Mapping[Labels, float]
 #: Values by labels, or what must be true of them.
@@ -80,9 +80,9 @@ OVERVIEW: dict[str, dict[str, Expected]] = {
     "What stops notices F": {"well": one(1), "held": one(0), "back": one(1)},
     "Events now A": {
         "idle": NOTHING,
-        "well": by("event_id", here=2, there=1, back=1, **{SHOW: 3}),
-        "troubled": by("event_id", here=2, there=1, back=1, **{SHOW: 0}),
-        "told late": by("event_id", here=2, there=1, back=1),
+        "well": by("event_id", here=2, there=1, **{BACK: 1, SHOW: 3}),
+        "troubled": by("event_id", here=2, there=1, **{BACK: 1, SHOW: 0}),
+        "told late": by("event_id", here=2, there=1, **{BACK: 1}),
     },
     "Events now B": {"well": NOTHING, "troubled": between(0, LONG)},
     "Firing, since when A": {"idle": NOTHING, "well": NOTHING, "troubled": between(0)},

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +16,19 @@ from simple_websocket import Client
 
 from ..ground import Ground
 from ..servers import Mailbox, Process, RedisServer, accepts, eventually
-from .prometheus import SCRAPE, Prometheus, labels
+from .prometheus import SCRAPE, Prometheus
 
 PATIENCE = 60.0
-#: Seconds of grace; those of the event that is looked at by itself.
+#: Seconds of grace; those of two events that end, or don't, when it is told here.
 DELAY, LONG = 1, 900
 ENDS = 50
 LATE = 5
 #: The most viewers of one event; how many more come.
 FULL, TURNED_AWAY = 3, 12
+BACK = f"back~own-{LONG}"
 SHOW = f"show~own-{LONG}"
 
+UP = "streamend_store_up"
 SENT = 'job:streamend_notifications_total:max{status="sent"}'
 
 
@@ -124,16 +125,26 @@ class Story:
 
         eventually(seen, f"{expr} is {value}", PATIENCE)
 
-    def moment(self, name: str, record: str = SENT) -> None:
-        """Note an instant at which all that is so now is scraped and recorded."""
+    def moment(self, name: str) -> None:
+        """Note an instant at which all that is so now is scraped of both sites, and recorded."""
         now = time.time()
 
         def recorded() -> float:
-            (at,) = self.prometheus.instant(f"timestamp({record})").values() or (0.0,)
-            # Of what was scraped after now.
-            return at if at > now + 2 * SCRAPE + 1 else 0.0
+            (at,) = self.prometheus.instant(f"timestamp({SENT})").values() or (0.0,)
+            # A second before: a record is made of what was there in time.
+            scraped = self.prometheus.instant(f"timestamp({UP})", at - 1).values()
+            there = len(scraped) == len(self.sites) and min(scraped) > now
+            return at if there and at > now + SCRAPE else 0.0
 
         self.moments[name] = eventually(recorded, f"{name} is recorded", PATIENCE)
+
+    def bare_moment(self, name: str) -> None:
+        """Note an instant, where nothing can be recorded."""
+        after = time.time() + SCRAPE + 1
+        clock = self.prometheus.clock
+        self.moments[name] = eventually(
+            lambda: at if (at := clock()) > after else 0.0, f"{name} is scraped", PATIENCE
+        )
 
     def tell(self) -> None:
         """Let everything happen."""
@@ -152,8 +163,8 @@ class Story:
         self.watch("here", 0, 0)
         self.watch("there", 1)
         self.watch(SHOW, 0, 0, 1)
-        self.watch("back", 1)
-        self.ground.wait("back", "live", 1)
+        self.watch(BACK, 1)
+        self.ground.wait(BACK, "live", 1)
         names = [f"host-{number}" for number in range(ENDS)]
         for number, name in enumerate(names):
             self.watch(name, number % 2)
@@ -161,11 +172,12 @@ class Story:
             self.ground.wait(name, "live", 1)
         for name in names:
             self.leave(name)
-        self.leave("back")
-        self.watch("back", 0)
+        self.leave(BACK)
+        self.ground.wait(BACK, "ending", 0)
+        self.watch(BACK, 0)
         for name in names:
-            eventually(lambda name=name: self.ground.mails(name), f"{name} is told", PATIENCE)  # type: ignore[misc]
-        self.ground.wait("back", "live", 1)
+            eventually(partial(self.ground.mails, name), f"{name} is told", PATIENCE)
+        self.ground.wait(BACK, "live", 1)
         self.shows(SENT, ENDS)
         self.moment("well")
 
@@ -180,12 +192,13 @@ class Story:
         for _ in range(TURNED_AWAY):
             assert self.sites[0].get("/ws/full")[0] == 429
         self.leave("full")
+        eventually(lambda: self.ground.mails("full"), "full is told", PATIENCE)
         self.fires("DeadLetters", "HostsSkipped", "ViewersRefused")
         self.moment("troubled")
         for record in self.ground.store.records(1000):
             if record.state == "dead":
                 self.ground.store.dead("dismiss", record.id)
-        self.silent("DeadLetters", "HostsSkipped", "ViewersRefused")
+        self.silent("DeadLetters")
 
     def the_mail_server_is_away(self) -> None:
         """Hosts wait until it is back, and are told late; then somebody ends the show."""
@@ -225,29 +238,21 @@ class Story:
 
     def redis_is_away(self) -> None:
         """Redis dies, and comes back with what it had."""
-        with self.unrecorded("no store"):
-            self.redis.stop()
-            self.fires("StoreDown", "StoreUnreachable")
+        self.redis.stop()
+        self.fires("StoreDown", "StoreUnreachable")
+        self.bare_moment("no store")
         self.redis.start()
         self.silent("StoreDown", "StoreUnreachable", "HostsNotTold", "NoWorker")
         self.moment("back")
-
-    @contextmanager
-    def unrecorded(self, name: str) -> Iterator[None]:
-        """Note an instant at which nothing can be recorded."""
-        yield
-        after = time.time() + 2 * SCRAPE
-        clock: Callable[[], float] = lambda: self.prometheus.instant("time()")[labels()]  # noqa: E731
-        self.moments[name] = eventually(
-            lambda: at if (at := clock()) > after else 0.0, f"{name} is scraped", PATIENCE
-        )
+        # Their windows are over by now.
+        self.silent("HostsSkipped", "ViewersRefused", "AttemptsFailing", "Errors")
 
     def all_is_over(self) -> None:
         """Both sites are gone, and one comes back."""
-        with self.unrecorded("gone"):
-            for site in self.sites:
-                site.process.stop()
-            self.fires("NoMetrics")
+        for site in self.sites:
+            site.process.stop()
+        self.fires("NoMetrics")
+        self.bare_moment("gone")
         self.sites[0].restart()
         self.silent("NoMetrics")
         self.ended = time.time()

@@ -81,7 +81,7 @@ def test_every_expression_has_an_expectation() -> None:
     assert {*OVERVIEW, *EVENT, *DRAWN, *COMPUTED} <= names
 
 
-@pytest.mark.parametrize(("file", "name"), EXPRESSIONS, ids=" ".join)
+@pytest.mark.parametrize(("file", "name"), EXPRESSIONS)
 def test_an_expression_has_data(story: Story, file: str, name: str) -> None:
     """It is evaluated at every moment, and as a graph over all of them, which is not empty."""
     expr = EXPRESSIONS[file, name]
@@ -180,9 +180,9 @@ def test_alerts_fire_when_their_condition_is_there(story: Story, moment: str) ->
 
 
 def test_no_alert_fires_before_something_fails(story: Story) -> None:
-    """From the first scrape until all fifty are told, at no time."""
+    """From when all is scraped until all fifty are told, at no time."""
     alerts = 'ALERTS{alertstate="firing"}'
-    assert not story.prometheus.over(alerts, story.began, story.moments["well"])
+    assert not story.prometheus.over(alerts, story.moments["idle"], story.moments["well"])
 
 
 def test_all_alerts_but_one_were_brought_about() -> None:
