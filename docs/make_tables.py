@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -95,11 +96,11 @@ def _rows(panel: dict[str, Any]) -> Iterator[Sequence[str]]:
         yield from _rows(inner)
 
 
-TABLES = {
+TABLES: dict[str, Callable[[], str]] = {
     "settings": settings,
     "metrics": metrics,
-    "overview": lambda: _panels("streamend-overview"),
-    "event": lambda: _panels("streamend-event"),
+    "overview": partial(_panels, "streamend-overview"),
+    "event": partial(_panels, "streamend-event"),
 }
 
 

@@ -230,7 +230,7 @@ FIRING = Panel(
     title="Firing, since when",
     question="Since when is something wrong?",
     meaning="Alerts of this application that fire now; the longest is often the cause. Its name"
-    " leads to the rule, which links its page of the runbook.",
+    " leads to the rule, which links its heading in the runbook.",
     look=rows("for"),
     size=(8, 8),
     queries=(

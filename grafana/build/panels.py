@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from grafana_foundation_sdk.cog.variants import Dataquery
@@ -104,7 +104,7 @@ class Link:
 
 @dataclass(frozen=True)
 class Column:
-    """A table's column, or one series of a graph, that is shown in its own way.
+    """A table's column.
 
     :param name: the field's name in the result: a label's, or ``Value #A``.
     :param title: what stands above it.
@@ -115,7 +115,6 @@ class Column:
     unit: str = ""
     steps: tuple[Step, ...] = ()
     links: tuple[Link, ...] = ()
-    says: tuple[tuple[str, tuple[str, str]], ...] = ()
 
     def model(self) -> dashboard.DashboardFieldConfigSourceOverrides:
         """Return it as Grafana reads it."""
@@ -127,8 +126,6 @@ class Column:
             properties["custom.cellOptions"] = {"type": "color-text"}
         if self.links:
             properties["links"] = [{"title": link.title, "url": link.url} for link in self.links]
-        if self.says:
-            properties["mappings"] = [mapping(dict(self.says))]
         return dashboard.DashboardFieldConfigSourceOverrides(
             matcher=dashboard.MatcherConfig(id_val="byName", options=self.name),
             properties=[
@@ -195,14 +192,22 @@ class Panel:
             min_val=0 if self.look.kind == "bargauge" else None,
             custom=self.look.field,
         )
-        overrides = [column.model() for column in self.columns]
+        overrides = [column.model() for column in self._all_columns()]
         return dashboard.FieldConfigSource(defaults=defaults, overrides=overrides)
+
+    def _all_columns(self) -> tuple[Column, ...]:
+        """Return the columns, the first figure's also under the name it has alone.
+
+        Grafana calls it ``Value`` where the panel's other queries found nothing.
+        """
+        alone = (replace(c, name="Value") for c in self.columns if c.name == "Value #A")
+        return (*self.columns, *alone)
 
     def _transformations(self) -> list[dashboard.DataTransformerConfig]:
         """Put a table's queries side by side, without the time of the query."""
         if not any(isinstance(query, Query) and query.form == "table" for query in self.queries):
             return []
-        order = {column.name: at for at, column in enumerate(self.columns)}
+        order = {column.name: at for at, column in enumerate(self._all_columns())}
         return [
             dashboard.DataTransformerConfig(id_val="merge", options={}),
             dashboard.DataTransformerConfig(

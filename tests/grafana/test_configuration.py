@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.conftest import missing
-
+from ..conftest import missing
 from .reading import FOLDER, Json, dashboards
 
 DATA_SOURCES = FOLDER / "provisioning" / "datasources" / "streamend.yml"

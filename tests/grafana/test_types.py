@@ -13,8 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import missing
-
+from ..conftest import missing
 from .reading import Json, dashboards, panels
 
 PACKAGES = ("@grafana/schema@13.2.3", "typescript@7.0.2")
