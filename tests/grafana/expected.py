@@ -126,7 +126,7 @@ EVENT: dict[str, dict[str, Expected]] = {
     "Viewers A": {"well": {SHOWN: FULL}, "troubled": {SHOWN: 0}, "told late": NOTHING},
     "Time left A": {"well": NOTHING, "troubled": between(0, LONG), "told late": NOTHING},
     "Most viewers A": {"troubled": {SHOWN: FULL}, "back": {SHOWN: FULL}},
-    "Grace periods seen A": {"well": {SHOWN: 0}, "no mail": {SHOWN: 1}},
+    "Grace periods seen A": {"idle": NOTHING, "back": {SHOWN: 1}},
     "Viewers over time A": {"well": {SHOWN: FULL}, "troubled": {SHOWN: 0}, "told late": NOTHING},
 }
 

@@ -29,6 +29,7 @@ BACK = f"back~own-{LONG}"
 SHOW = f"show~own-{LONG}"
 
 UP = "streamend_store_up"
+CLIENTS = f'streamend_event_clients{{event_id="{SHOW}"}}'
 SENT = 'job:streamend_notifications_total:max{status="sent"}'
 
 
@@ -183,6 +184,8 @@ class Story:
 
     def small_troubles(self) -> None:
         """A host without address, one who is refused, a crowd at the limit; the show ends soon."""
+        # "Grace periods seen" looks every 15 seconds.
+        self.shows(f"max_over_time((max({CLIENTS}) > bool 0)[1h:15s])", 1)
         self.leave(SHOW)
         self.ground.wait(SHOW, "ending", 0)
         self.end("unreachable-1")
