@@ -95,6 +95,9 @@ class Prometheus:
             ],
             folder / "prometheus.log",
         )
+
+    def ready(self) -> None:
+        """Wait until it answers."""
         eventually(lambda: accepts(self._port), "Prometheus listens")
         eventually(lambda: self._answers("/-/ready"), "Prometheus is ready")
 

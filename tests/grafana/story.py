@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,12 @@ ENDS = 50
 LATE = 5
 #: The most viewers of one event; how many more come.
 FULL, TURNED_AWAY = 3, 12
+SETTINGS: dict[str, Any] = {
+    "STREAMEND_DELAY": DELAY,
+    "STREAMEND_LEASE": 3,
+    "STREAMEND_RETRY_BACKOFF": 0.5,
+    "STREAMEND_MAX_CLIENTS_PER_EVENT": FULL,
+}
 BACK = f"back~own-{LONG}"
 SHOW = f"show~own-{LONG}"
 
@@ -51,25 +58,26 @@ class Story:
     """
 
     def __init__(self, folder: Path, redis_program: str) -> None:
-        self.folder = folder
-        self.redis = RedisServer(folder, redis_program, append_only=True)
-        self.redis.start()
-        self.ground = Ground(folder, self.redis.url)
-        self.ground.mailbox.process.stop()
-        self.ground.mailbox = Refusing(folder)
-        settings: dict[str, Any] = {
-            "STREAMEND_DELAY": DELAY,
-            "STREAMEND_LEASE": 3,
-            "STREAMEND_RETRY_BACKOFF": 0.5,
-            "STREAMEND_MAX_CLIENTS_PER_EVENT": FULL,
-        }
-        self.sites = [self.ground.site(app="panels", **settings) for _ in range(2)]
-        self.workers: list[Process] = []
         self.moments: dict[str, float] = {}
+        self.workers: list[Process] = []
         self._held: dict[str, list[Client]] = {}
-        self.start_workers()
-        self.prometheus = Prometheus(folder, [site.port for site in self.sites])
-        self.began = time.time()
+        self._started = ExitStack()
+        with ExitStack() as started:
+            self.redis = RedisServer(folder, redis_program, append_only=True)
+            started.callback(self.redis.stop)
+            self.redis.start()
+            self.ground = Ground(folder, self.redis.url)
+            started.callback(self.ground.stop)
+            self.ground.mailbox.process.stop()
+            self.ground.mailbox = Refusing(folder)
+            self.sites = [self.ground.site(app="panels", **SETTINGS) for _ in range(2)]
+            self.start_workers()
+            self.prometheus = Prometheus(folder, [site.port for site in self.sites])
+            started.callback(self.prometheus.process.stop)
+            self.prometheus.ready()
+            # All are there: they are stopped at the end, and not now.
+            self._started = started.pop_all()
+        self.began = self.ended = time.time()
 
     @property
     def instances(self) -> list[str]:
@@ -83,9 +91,7 @@ class Story:
 
     def stop(self) -> None:
         """End everything."""
-        self.prometheus.process.stop()
-        self.ground.stop()
-        self.redis.stop()
+        self._started.close()
 
     def watch(self, event_id: str, *sites: int) -> None:
         """Have an event watched, by one viewer at each of these sites."""

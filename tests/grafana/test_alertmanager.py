@@ -72,6 +72,9 @@ class Alertmanager:
             ],
             folder / "alertmanager.log",
         )
+
+    def ready(self) -> None:
+        """Wait until it answers."""
         eventually(lambda: accepts(self._port), "Alertmanager listens")
 
     def ask(self, alerts: Sequence[dict[str, Any]] | None = None) -> Any:
@@ -111,6 +114,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
     def starting(**changes: str) -> Alertmanager:
         started.append(Alertmanager(tmp_path, **changes))
+        started[-1].ready()
         return started[-1]
 
     yield starting
