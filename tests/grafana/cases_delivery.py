@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from .cases_symptoms import notices
 from .promtool import Case, Fires, counter, gauge
 
@@ -166,13 +168,17 @@ def failing(count: int) -> Fires:
     )
 
 
+def changing(**changes: Mapping[int, float]) -> dict[str, str]:
+    """Return attempts by status, over an hour and 20 minutes."""
+    series: dict[str, str] = {}
+    for status, values in changes.items():
+        series |= counter("notifications", values, 4800, 60, channel="email", status=status)
+    return series
+
+
 def by_status(**counts: int) -> dict[str, str]:
     """Return attempts by status, all at the first minute."""
-    series: dict[str, str] = {}
-    for status, count in counts.items():
-        changes = {0: 0, 60: float(count)}
-        series |= counter("notifications", changes, 4800, 60, channel="email", status=status)
-    return series
+    return changing(**{status: {0: 0, 60: count} for status, count in counts.items()})
 
 
 ATTEMPTS_FAILING = (
@@ -204,6 +210,34 @@ ATTEMPTS_FAILING = (
         {1200: []},
         60,
     ),
+    Case(
+        "AttemptsFailing",
+        "silent where but one of many failures was within the hour",
+        changing(failed={0: 0, 60: 20, 3900: 21}, sent={0: 0}),
+        {4800: []},
+        60,
+    ),
+    Case(
+        "AttemptsFailing",
+        "failures before the hour don't count",
+        changing(failed={0: 0, 60: 20, 3900: 25}, sent={0: 0, 3900: 30}),
+        {4800: []},
+        60,
+    ),
+    Case(
+        "AttemptsFailing",
+        "successes before the hour don't count",
+        changing(failed={0: 0, 3900: 5}, sent={0: 0, 60: 100, 3900: 110}),
+        {4440: [], 4500: [failing(5)]},
+        60,
+    ),
+    Case(
+        "AttemptsFailing",
+        "successes of the whole hour count",
+        changing(failed={0: 0, 2820: 5}, sent={0: 0, 300: 30}),
+        {3480: [], 3840: []},
+        60,
+    ),
 )
 
 
@@ -212,12 +246,12 @@ VIEWERS_REFUSED = (
         "ViewersRefused",
         "fires at the tenth in 10 minutes, and resolves",
         {
-            **counter("refusals", {0: 0, 60: 9, 120: 10}, reason="limit"),
+            **counter("refusals", {0: 0, 60: 9, 570: 10}, reason="limit"),
             **counter("refusals", {0: 0, 60: 7}, reason="origin"),
         },
         {
-            105: [],
-            120: [
+            555: [],
+            570: [
                 Fires(
                     "live: viewers are refused",
                     "10 viewers were refused in 10 minutes, because STREAMEND_MAX_CLIENTS or"
@@ -225,7 +259,7 @@ VIEWERS_REFUSED = (
                     TICKET,
                 )
             ],
-            840: [],
+            660: [],
         },
     ),
     Case(

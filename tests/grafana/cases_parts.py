@@ -137,8 +137,8 @@ ERRORS = (
     Case(
         "Errors",
         "fires 5 minutes after the fifth of a stage, and resolves",
-        counter("errors", {0: 2, **{60 * n: 2 + n for n in range(1, 6)}}, 1800, stage="hook"),
-        {300: [], 585: [], 600: [broken("hook", 5)], 1200: []},
+        counter("errors", {0: 0, 60: 1, 180: 2, 300: 3, 420: 4, 540: 5}, 1800, stage="hook"),
+        {540: [], 825: [], 840: [broken("hook", 5)], 945: [broken("hook", 5)], 960: []},
     ),
     Case(
         "Errors",

@@ -153,9 +153,15 @@ CHANNEL_DOWN = (
     ),
     Case(
         "ChannelDown",
-        "silent while other notices get through",
+        "silent where two failed, and one 11 minutes later",
+        attempts({0: 0, 60: 2, 720: 3}, {0: 0}),
+        {885: []},
+    ),
+    Case(
+        "ChannelDown",
+        "silent while other notices get through, and for 5 minutes after",
         attempts(THREE, {0: 0, 180: 1}),
-        {180: [], 315: [], 465: []},
+        {180: [], 315: [], 465: [], 585: [], 600: [down(3)]},
     ),
     Case(
         "ChannelDown",
@@ -206,8 +212,9 @@ LATENCY_BURN = (
     Case(
         "LatencyBurn",
         "fires a minute after the fifth late notice on a quiet system, and resolves",
-        notices(FIVE_LATE, {0: 0}, 1200, 60),
-        {300: [], 360: [burnt("100%")], 540: [burnt("100%")]},
+        notices(FIVE_LATE, {0: 0}, 2400, 60),
+        # The longer of the short windows, half an hour, is over then.
+        {300: [], 360: [burnt("100%")], 2040: [burnt("100%")], 2100: []},
         60,
     ),
     Case(

@@ -16,6 +16,7 @@ from grafana.build.dumping import write_groups
 _LIMIT = re.compile(
     r"(?P<sign>[<>=]=?|==) (?P<factor>[\d.]+ \* )?(?P<number>[\d.]+)$", re.MULTILINE
 )
+_WINDOW = re.compile(r"\[(?P<number>\d+)(?P<unit>[mhd])\]")
 _SELECTOR = re.compile(r"\{[^}]*\}")
 _RECORD = re.compile(r"job:\w+(?::\w+)?")
 #: A clause in brackets, with the operator on the line before it.
@@ -48,6 +49,10 @@ def mutants(alert: Alert) -> Iterator[tuple[str, Alert]]:
             r"^(and|unless).*> 0$", _line(alert, found)
         ):
             yield _cut(alert, found, f"sum{found[0][3:]}", "sum for")
+    for found in _WINDOW.finditer(alert.expr):
+        minutes = int(found["number"]) * {"m": 1, "h": 60, "d": 1440}[found["unit"]]
+        for seconds in (90 * minutes, 40 * minutes):
+            yield _cut(alert, found, f"[{seconds}s]", f"{seconds} s for")
     for found in _LIMIT.finditer(alert.expr):
         for number in _beside(found["number"], found["factor"], "increase" in _line(alert, found)):
             text = found[0].replace(found["factor"] or "\0", f"{number} * ")

@@ -6,7 +6,7 @@ import json
 import shutil
 import subprocess
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -72,6 +72,9 @@ class Alertmanager:
             ],
             folder / "alertmanager.log",
         )
+
+    def ready(self) -> None:
+        """Wait until it answers."""
         eventually(lambda: accepts(self._port), "Alertmanager listens")
 
     def ask(self, alerts: Sequence[dict[str, Any]] | None = None) -> Any:
@@ -101,12 +104,28 @@ def firing(alert: Alert, job: str, **labels: str) -> dict[str, Any]:
     return {"labels": {**every, **labels}, "annotations": alert.links(Links())}
 
 
+Start = Callable[..., Alertmanager]
+
+
 @pytest.fixture
-def alertmanager(tmp_path: Path) -> Iterator[Alertmanager]:
-    """Return a running Alertmanager."""
-    manager = Alertmanager(tmp_path)
-    yield manager
-    manager.process.stop()
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Return a function that starts one; keywords are changes to its configuration."""
+    started: list[Alertmanager] = []
+
+    def starting(**changes: str) -> Alertmanager:
+        started.append(Alertmanager(tmp_path, **changes))
+        started[-1].ready()
+        return started[-1]
+
+    yield starting
+    for manager in started:
+        manager.process.stop()
+
+
+@pytest.fixture
+def alertmanager(start: Start) -> Alertmanager:
+    """Return one that runs with the example as it is."""
+    return start()
 
 
 def test_the_example_is_sound() -> None:
@@ -172,10 +191,9 @@ def test_other_applications_are_not_silenced(alertmanager: Alertmanager) -> None
     )
 
 
-def test_a_page_is_one_mail_with_its_links(tmp_path: Path, mailbox: Mailbox) -> None:
+def test_a_page_is_one_mail_with_its_links(start: Start, mailbox: Mailbox) -> None:
     """Redis is away, and hosts were skipped before: a page and a ticket, none of what follows."""
-    manager = Alertmanager(
-        tmp_path,
+    manager = start(
         **{"mailbox:1025": f"127.0.0.1:{mailbox.port}", "group_wait: 30s": "group_wait: 2s"},
     )
     told = {"oncall@example.org": "StoreDown", "team@example.org": "HostsSkipped"}
@@ -188,4 +206,3 @@ def test_a_page_is_one_mail_with_its_links(tmp_path: Path, mailbox: Mailbox) -> 
         assert f"alertname = {name}" in page
         assert f"docs/runbook.md#{name.lower()}" in page
     assert not told
-    manager.process.stop()

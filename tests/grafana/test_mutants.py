@@ -6,12 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from grafana.build import rules
 from grafana.build.alert import Alert
 from grafana.build.alerts import ALERTS
 
 from .cases import CASES
+from .cases_quiet import RECORDS
 from .mutants import mutants, write
 from .promtool import tried
+from .reading import FOLDER
 
 
 @pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert.name)
@@ -26,3 +29,17 @@ def test_a_mistake_in_an_alert_is_noticed(alert: Alert, tmp_path: Path) -> None:
         if not tried(folder, cases, write(folder, mutant)):
             unnoticed.append(what)
     assert not unnoticed
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("max by", "sum by"), (" and on (job, instance) streamend_store_up == 1", "")],
+    ids=["sum", "all processes"],
+)
+def test_a_mistake_in_a_record_is_noticed(old: str, new: str, tmp_path: Path) -> None:
+    """Records that add processes up, or take one that is cut off, are found out."""
+    text = (FOLDER / rules.FILE).read_text()
+    assert old in text
+    mutant = tmp_path / "mutant.yml"
+    mutant.write_text(text.replace(old, new))
+    assert tried(tmp_path, RECORDS, [mutant])

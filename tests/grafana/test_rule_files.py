@@ -11,13 +11,15 @@ from pathlib import Path
 import pytest
 import yaml
 
+from flask_streamend import cli
 from flask_streamend.telemetry.names import ALL
 from grafana.build import alerts, rules
 from grafana.build.alert import Links
 from grafana.build.alerts import ALERTS
 
-from ..apps.pages import ROOT, headings, prose_of
+from ..apps.pages import ROOT, headings, prose_of, text_of
 from .promtool import run
+from .reading import dashboards, panels
 
 GRAFANA = ROOT / "grafana"
 RUNBOOK = ROOT / "docs" / "runbook.md"
@@ -85,3 +87,15 @@ def test_the_runbook_has_a_section_for_each_alert_and_no_other() -> None:
         if name in found:
             for part in ("Meaning", "Impact", "Diagnosis", "Mitigation"):
                 assert section.count(f"*{part}:*") == 1, (name, part)
+
+
+def test_what_alerts_and_the_runbook_point_to_is_there() -> None:
+    """Panels they name by title are on the overview; commands are those of ``flask streamend``."""
+    runbook = " ".join(text_of(RUNBOOK).split())
+    titles = {panel["title"] for panel in panels(dashboards()["streamend-overview"])}
+    for text in (runbook, *(alert.description for alert in ALERTS)):
+        named = set(re.findall(r'"([A-Z][\w ,:]+)"', text))
+        assert named <= titles
+        commands = set(re.findall(r"flask (?:--app app )?streamend (\w+)", text))
+        assert commands <= set(cli.streamend.commands)
+    assert "What stops notices" in runbook
