@@ -19,13 +19,16 @@ from .errors import EventIdError
 from .event import check_event_id
 from .settings import Settings
 from .telemetry.logs import log
-from .telemetry.names import REFUSALS
+from .telemetry.names import OTHER, REFUSALS
 from .telemetry.tally import Tally
 
 #: Seconds a join token is good for, where none are given: a day, as an event may last.
 TOKEN_AGE = 86_400
 #: Seconds between two log lines of the same refusal.
 LOG_EVERY = 60.0
+
+#: What the doctor knocks with: no event's id, so that nobody is asked, counted or let in.
+NOBODY = OTHER
 
 _DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
@@ -64,7 +67,9 @@ class Refusals:
         self._logged: dict[str, tuple[float, int]] = {}
 
     def refuse(self, refusal: Refusal, event_id: str) -> Response:
-        """Count a refusal and return its answer."""
+        """Count a refusal and return its answer; the doctor is no viewer who was refused."""
+        if event_id == NOBODY:
+            return refusal.response()
         self._tally.add(REFUSALS.field(refusal.reason))
         now = time.monotonic()
         with self._lock:

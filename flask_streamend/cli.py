@@ -19,6 +19,7 @@ from .errors import EventIdError, StoreError
 from .event import EventStatus, check_event_id
 from .store.base import DeadAct, Record
 from .store.bounds import KEEP_COUNT
+from .telemetry.logs import printable
 
 streamend = AppGroup("streamend", help="Viewers, ends and notices.")
 
@@ -114,7 +115,7 @@ def deliveries(dead: bool, as_json: bool) -> None:
         due = datetime.fromtimestamp(record.due_at).isoformat(" ", "seconds")
         click.echo(
             f"{record.id:<17} {record.event_id:<32} {record.state:<8} {record.attempts:>5}"
-            f"  {due}  {record.error}".rstrip()
+            f"  {due}  {printable(record.error)}".rstrip()
         )
 
 
@@ -123,7 +124,7 @@ def deliveries(dead: bool, as_json: bool) -> None:
 @click.option("--all", "every", is_flag=True, help="Every dead letter.")
 def retry(delivery: str | None, every: bool) -> None:
     """Take up a dead letter once more: DELIVERY, or --all."""
-    _on_dead("retry", delivery, every)
+    _on_dead("retry", delivery, every, "taken up once more")
 
 
 @streamend.command()
@@ -131,7 +132,7 @@ def retry(delivery: str | None, every: bool) -> None:
 @click.option("--all", "every", is_flag=True, help="Every dead letter.")
 def dismiss(delivery: str | None, every: bool) -> None:
     """Let a dead letter go that was read: DELIVERY, or --all."""
-    _on_dead("dismiss", delivery, every)
+    _on_dead("dismiss", delivery, every, "let go")
 
 
 def _records(dead: bool) -> list[Record]:
@@ -142,7 +143,7 @@ def _records(dead: bool) -> list[Record]:
     return [record for record in records if record.state == "dead" or not dead]
 
 
-def _on_dead(act: DeadAct, delivery: str | None, every: bool) -> None:
+def _on_dead(act: DeadAct, delivery: str | None, every: bool, words: str) -> None:
     if (delivery is None) != every:
         raise click.UsageError("Give one DELIVERY, or --all.")
     state = shared_state()
@@ -153,7 +154,10 @@ def _on_dead(act: DeadAct, delivery: str | None, every: bool) -> None:
             state.alarms.ring_unheard()
     except StoreError as error:
         unable(error)
-    click.echo(f"{len(done)} of {len(wanted)} dead letters: {act}")
+    if delivery is None:
+        click.echo(f"{len(done)} of {len(wanted)} dead letters {words}")
+    else:
+        click.echo(f"{delivery}: {words if done else 'no dead letter'}")
     sys.exit(0 if len(done) == len(wanted) else ABSENT)
 
 
@@ -183,6 +187,11 @@ def worker(queues: tuple[str, ...], burst: bool, with_scheduler: bool) -> None:
 
     Other jobs on these queues are forked, as RQ does.
     """
+    from redis import RedisError
+
     from .worker import run
 
-    run(shared_state(), queues, burst, with_scheduler)
+    try:
+        run(shared_state(), queues, burst, with_scheduler)
+    except RedisError as error:
+        unable(StoreError(f"Redis: {type(error).__name__}: {error}"))

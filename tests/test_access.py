@@ -94,12 +94,18 @@ def knocker(site: Site) -> Knocker:
     return Knocker(site)
 
 
+def test_the_doctor_s_knock_is_no_refused_viewer(knocker: Knocker) -> None:
+    """What is reserved is refused as no event's id, and not counted among refused viewers."""
+    before = refusals(knocker.site)
+    assert both(knocker, "_other") == (400, "bad-event-id")
+    assert refusals(knocker.site) == before
+
+
 @pytest.mark.parametrize(
     ("path", "answer", "reason"),
     [
         ("not%20an%20id", (400, "bad-event-id"), "bad_event_id"),
         ("a/b", (400, "bad-event-id"), "bad_event_id"),
-        ("_other", (400, "bad-event-id"), "bad_event_id"),
         ("x" * 129, (400, "bad-event-id"), "bad_event_id"),
         ("jam", (403, "viewer-refused"), "viewer"),
         ("raise-jam", (403, "viewer-refused"), "viewer"),

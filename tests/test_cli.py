@@ -7,10 +7,11 @@ import json
 import pytest
 from simple_websocket import ConnectionClosed
 
-from flask_streamend.store.base import Change
+from flask_streamend.store.base import Change, Outcome
+from flask_streamend.store.redis import RedisStore
 
 from .apps.local import NO_REDIS
-from .apps.store import Web
+from .apps.store import LEASE, Web, end, pooled, take
 from .ground import Ground
 from .servers import PATIENCE, Site, eventually
 
@@ -107,6 +108,34 @@ def test_purge_tells_nobody(site: Site, ground: Ground) -> None:
     assert run(ground, site, "purge", "left") == (1, "left: no session\n")
 
 
+def test_dead_letters_are_read_taken_up_and_let_go(ground: Ground, redis_url: str) -> None:
+    """A row each, whatever the mail server said; one that is none is said to be none."""
+    config = json.dumps({"STREAMEND_REDIS_URL": redis_url, "STREAMEND_NAMESPACE": "shell"})
+    env = {"FLASK_APP": "tests.apps.site", "SITE_CONFIG": config}
+    client = pooled(redis_url)
+    store = RedisStore(client, "shell")
+
+    def give_up(event: str) -> str:
+        end(store, event)
+        delivery = take(store, "me").id
+        assert store.sending(delivery, "me", LEASE)
+        error = "550-no such\n550 \x1b[2Jbody"
+        assert store.settle(delivery, "me", "email", Outcome.DEAD, error, 0) >= 0
+        return delivery
+
+    first, second = give_up("first"), give_up("second")
+    status, printed, _ = ground.command(env, "deliveries", "--dead")
+    assert status == 0
+    assert [line.split()[0] for line in printed.splitlines()[1:]] == [second, first]
+    assert printed.count("550-no such 550 ?[2Jbody") == 2
+    assert ground.command(env, "dismiss", first)[:2] == (0, f"{first}: let go\n")
+    assert ground.command(env, "dismiss", first)[:2] == (1, f"{first}: no dead letter\n")
+    all_of_them = ground.command(env, "retry", "--all")
+    assert all_of_them[:2] == (0, "1 of 1 dead letters taken up once more\n")
+    assert ground.command(env, "retry", second)[:2] == (1, f"{second}: no dead letter\n")
+    client.close()
+
+
 def test_a_bad_event_id_is_a_usage_error(site: Site, ground: Ground) -> None:
     """What can't be an event id exits with 2, and says why."""
     status, printed, errors = ground.command(site.env, "end", "not an id")
@@ -114,7 +143,7 @@ def test_a_bad_event_id_is_a_usage_error(site: Site, ground: Ground) -> None:
     assert "is no event id" in errors
 
 
-@pytest.mark.parametrize("words", [("status",), ("end", "jam")])
+@pytest.mark.parametrize("words", [("status",), ("end", "jam"), ("worker",)])
 def test_without_redis_a_command_says_so(ground: Ground, words: tuple[str, ...]) -> None:
     """Where the store does not answer a command exits with 2 and no traceback."""
     config = json.dumps({"STREAMEND_REDIS_URL": NO_REDIS})

@@ -285,6 +285,16 @@ def test_what_a_shell_cannot_see_of_a_server_is_told(
     ground.stop_process(site.process)
 
 
+def test_a_web_process_that_has_just_answered_is_waited_for(ground: Ground) -> None:
+    """What is wrong with a site is found right after its start, not only the next time."""
+    site = ground.site("-k", "sync", STREAMEND_NAMESPACE="fresh")
+    status, found = asked(ground, site.env, "--url", f"http://127.0.0.1:{site.port}")
+    assert status == 1
+    check(found["sync-worker"], "problem", "-k gevent")
+    assert "no-web" not in found
+    ground.stop_process(site.process)
+
+
 def site_pid(ground: Ground, namespace: str) -> int:
     """Return the process id of a namespace's one web process."""
     (one,) = (i for i in RedisStore(ground.redis, namespace).introduced() if not i.worker)
@@ -505,6 +515,12 @@ def test_without_an_event_loader_nobody_is_told(redis_url: str) -> None:
     check(here(app)["no-loader"], "problem", "@streamend.event_loader")
 
 
+def test_a_status_page_that_nobody_can_open_is_a_warning(redis_url: str) -> None:
+    """Asked for without a token."""
+    app = make_app(redis_url, STREAMEND_STATUS_PAGE=True)
+    check(here(app)["status-page-shut"], "warning", "no token", "STREAMEND_API_TOKEN")
+
+
 def test_a_page_that_another_rule_answers_is_named(redis_url: str) -> None:
     """Both owners, and the setting to change."""
     app = make_app(redis_url)
@@ -632,6 +648,16 @@ def test_another_site_at_frontend_url_is_a_warning(ground: Ground, site: Site) -
     url = f"http://127.0.0.1:{free_port()}"
     found = asked(ground, site.env, "--url", url)[1]
     check(found["frontend-away"], "warning", "ConnectionRefusedError")
+
+
+def test_what_a_stranger_says_is_shown_on_one_line(ground: Ground, site: Site) -> None:
+    """An answer that is no HTTP neither breaks a line nor commands the terminal."""
+    server = ScriptedServer({"CONNECT": "220 here\x1b[2J"})
+    printed = ground.command(site.env, "doctor", "--url", f"http://127.0.0.1:{server.port}")[1]
+    server.stop()
+    (line,) = [line for line in printed.splitlines() if "frontend-away" in line]
+    assert line.endswith("220 here?[2J")
+    assert "\n\n" not in printed
 
 
 def test_looking_leaves_no_trace_of_a_viewer(ground: Ground, site: Site) -> None:

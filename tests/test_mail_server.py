@@ -200,6 +200,7 @@ def test_the_last_attempt_is_a_dead_letter(redis_url: str) -> None:
     record = deliver(app, "jam")["jam"]
     assert (record["state"], record["attempts"]) == ("dead", 1)
     assert "ConnectionRefusedError" in record["error"]
+    assert ":1'" in record["error"], "it says which server was asked"
     assert state(app).store.totals(0).dead == 1
 
 

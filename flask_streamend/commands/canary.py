@@ -13,7 +13,7 @@ from flask import current_app
 from flask.cli import with_appcontext
 
 from ..errors import StoreError
-from ..telemetry.logs import mask_address
+from ..telemetry.logs import mask_address, printable
 from .shared import ABSENT, shared_state, site_url, unable
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def canary(address: str, timeout: float, url: str | None, as_json: bool) -> None
     if as_json:
         click.echo(json.dumps(_page(flight.event.id, passed, stopped), indent=2))
     elif stopped is not None:
-        click.echo(f"stopped at {stopped.stage}: {stopped}")
+        click.echo(f"stopped at {stopped.stage}: {printable(str(stopped))}")
         click.echo("What may be wrong: flask streamend doctor")
     sys.exit(ABSENT if stopped is not None else 0)
 

@@ -22,6 +22,7 @@ from ..state import AppState
 from ..store.base import Record
 from ..store.bounds import OVERDUE_MS
 from ..store.totals import OWED, Totals
+from ..telemetry.logs import printable
 
 #: Events, and deliveries, of each kind that are read.
 ROWS = 100
@@ -64,8 +65,10 @@ class Watch:
         lines = _problems(self._seen, width)
         known, away = self._known, not self._seen.answered
         if away:
-            then = "nothing is known yet" if known is None else "what stands here was true then"
-            lines.append((f"Last heard {self._silent():.0f} s ago: {then}", "red"))
+            text = "Not heard yet: nothing is known"
+            if known is not None:
+                text = f"Last heard {self._silent():.0f} s ago: what stands here was true then"
+            lines.append((text, "red"))
         if known is not None and known.totals is not None:
             lines.insert(0, (_figures(known, known.totals), "dim" if away else "bold"))
             room = max(0, height - len(lines))
@@ -147,7 +150,7 @@ def _event(status: EventStatus, now: float, waits: int) -> Line:
 
 
 def _delivery(record: Record, now: float, waits: int) -> Line:
-    what, colour = _plain(record.error), ""
+    what, colour = printable(record.error), ""
     if record.settled_at is None:
         late = not waits and now - record.due_at > OVERDUE_MS / 1000
         colour = "red" if late else "yellow"
@@ -161,11 +164,6 @@ def _delivery(record: Record, now: float, waits: int) -> Line:
     ended = _span(now - record.due_at)
     row = f"{record.event_id:<{EVENT}} {record.state:<{STATE}} {record.attempts:>7} {ended:>7}"
     return f"{row}  {what}".rstrip(), colour
-
-
-def _plain(text: str) -> str:
-    """Return a text as a terminal may have it: what a mail server said may hold its commands."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def _clock(seconds: float) -> str:

@@ -16,7 +16,7 @@ from .store import progress, store
 #: What needs nothing but this shell, before and after what needs the store of several processes.
 FIRST: tuple[Check, ...] = (settings, software, application)
 SHARED: tuple[Check, ...] = (web, queue, agreement, progress)
-LAST: tuple[Check, ...] = (mail, frontend)
+LAST: tuple[Check, ...] = (mail,)
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,8 @@ class Verdict:
 def examine(case: Case) -> Verdict:
     """Look at everything."""
     findings = _all_of(FIRST, case, ())
+    # Asked first and told last: a web process says what it is after its first request.
+    visited = tuple(frontend(case))
     looked = True
     try:
         shared = SHARED if case.state.redis is not None else ()
@@ -46,7 +48,7 @@ def examine(case: Case) -> Verdict:
         looked = False
         findings.append(wrong("redis-away", str(error)))
     findings += _all_of(LAST, case, findings)
-    return Verdict(tuple(findings), looked)
+    return Verdict((*findings, *visited), looked)
 
 
 def _all_of(checks: Sequence[Check], case: Case, before: Sequence[Finding]) -> list[Finding]:

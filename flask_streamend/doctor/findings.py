@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -14,6 +15,7 @@ from ..facts import Facts, of_shell
 from ..problems import CURES
 from ..state import AppState
 from ..store.totals import Totals
+from ..telemetry.logs import printable
 from ..telemetry.queues import QueueView, RQWorker, look_at_queue, look_at_workers
 
 Level = Literal["ok", "warning", "problem"]
@@ -21,6 +23,8 @@ Level = Literal["ok", "warning", "problem"]
 MARKS: dict[Level, str] = {"ok": "ok", "warning": "! ", "problem": "!!"}
 #: Characters that a line with its cure may have.
 WIDE = 100
+#: Seconds in which a web process that has answered says what it is, and between two looks for it.
+INTRODUCED, LOOK = 5.0, 0.05
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,7 @@ class Finding:
         return asdict(self)
 
     def __str__(self) -> str:
-        line = f"{MARKS[self.level]} {self.check} {self.found}"
+        line = f"{MARKS[self.level]} {self.check} {printable(self.found)}"
         if not self.cure:
             return line
         whole = f"{line} ({self.cure})"
@@ -81,12 +85,14 @@ class Case:
 
     :param url: where viewers' pages find the site; None: at FRONTEND_URL.
     :param fetch: whether pages may be fetched through it.
+    :param answered: whether a web process answered just now.
     """
 
     app: Flask
     state: AppState
     url: str | None = None
     fetch: bool = True
+    answered: bool = False
 
     @cached_property
     def totals(self) -> Totals:
@@ -95,9 +101,19 @@ class Case:
 
     @cached_property
     def web(self) -> list[tuple[str, int, Facts | None]]:
-        """Return each web process: its name in the store, its viewers, what it said of itself."""
-        living = self.state.store.introduced()
-        return [(i.who, i.clients, Facts.unpack(i.facts)) for i in living if not i.worker]
+        """Return each web process: its name in the store, its viewers, what it said of itself.
+
+        One that has answered and is not known yet is waited for: else a site that was just started
+        would look as if it were not there, whatever is wrong with it.
+        """
+        until = time.monotonic() + (INTRODUCED if self.answered else 0)
+        while True:
+            living = [one for one in self.state.store.introduced() if not one.worker]
+            found = [(one.who, one.clients, Facts.unpack(one.facts)) for one in living]
+            known = any(facts is not None for _, _, facts in found)
+            if known or time.monotonic() >= until:
+                return found
+            time.sleep(LOOK)
 
     @property
     def web_facts(self) -> list[Facts]:

@@ -5,12 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
+from ..access import NOBODY
 from ..websocket import SEEN
 from .findings import Case, Finding, doubtful, fine, wrong
 from .visit import ERRORS, Visit
-
-#: Not an event id: whoever comes to it is refused, and nobody is asked or counted.
-NOBODY = "_other"
 
 
 def frontend(case: Case) -> Iterator[Finding]:
@@ -33,6 +31,7 @@ def _viewers_way(case: Case, url: str) -> Finding:
         with Visit(url) as visit:
             answer = visit.shake_hands(f"{settings.url_prefix}/ws/{NOBODY}")
         if SEEN in answer.headers:
+            case.answered = True
             return fine("viewers-way", f"{url} passes WebSockets")
         ours = "error" in answer.said or _is_health(url, settings.health_path)
     except ERRORS as error:

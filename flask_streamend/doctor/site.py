@@ -71,9 +71,11 @@ def software(case: Case) -> Iterator[Finding]:
 
 
 def application(case: Case) -> Iterator[Finding]:
-    """Is there an event loader, and are the pages the extension's own?"""
+    """Is there an event loader, are the pages the extension's own, and open to operators?"""
     if case.state.extension.event_loader_function is None:
         yield wrong("no-loader", "nothing says who an event's host is")
+    if case.state.settings.status_page and not case.state.settings.api_token:
+        yield doubtful("status-page-shut", "no token opens it")
     try:
         check_own(case.app, case.state)
     except ConfigurationError as error:

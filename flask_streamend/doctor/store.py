@@ -100,7 +100,8 @@ def progress(case: Case) -> Iterator[Finding]:
     for code, at in totals.problems.items():
         if code in CURES:
             since = totals.now / 1000 - at
-            yield wrong(code, f"a worker met it first {since:.0f} s ago", queue=queue)
+            found = f"a worker met it first {since:.0f} s ago; said until an alarm finds it mended"
+            yield wrong(code, found, queue=queue)
     yield fine(
         "notices",
         f"{totals.deliveries['sent']} sent, {totals.deliveries['skipped']} skipped,"

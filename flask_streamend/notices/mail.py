@@ -131,7 +131,13 @@ class MailChannel:
         """
         mail = _mail()
         if not mail.suppress:
-            self._connected(mail).ready()
+            try:
+                self._connected(mail).ready()
+            except OSError as error:
+                if error.strerror:
+                    # Which server this process is set up for can't be seen from another.
+                    error.filename = f"{mail.server}:{mail.port}"
+                raise
 
     def send(self, notice: Notice) -> None:
         """Send one notice.

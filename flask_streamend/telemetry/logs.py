@@ -54,6 +54,15 @@ def ids(traceparent: str) -> dict[str, str]:
     return {"trace_id": parts[1], "span_id": parts[2]} if len(parts) == 4 else {}
 
 
+def printable(text: str) -> str:
+    """Return a text as one line that a terminal may have.
+
+    What a mail server or another site said may have several lines, or hold a terminal's commands.
+    """
+    line = " ".join(text.split())
+    return "".join(letter if letter.isprintable() else "?" for letter in line)
+
+
 def mask_text(text: str, limit: int = 300) -> str:
     """Return a text, such as a server's answer, with the addresses in it masked, and bounded."""
     masked = mask(text)

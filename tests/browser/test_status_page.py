@@ -117,10 +117,14 @@ def test_it_shows_an_event_live_ending_and_told(
     row = has(page, "ending", "evening-jam")
     before = left(row)
     assert 0 < before <= DELAY
+    assert "no host waits" not in (page.locator("#summary").text_content() or "")
     eventually(lambda: left(row) < before, "it counts down")
     site.end("evening-jam")
     has(page, "deliveries", "evening-jam", "told", "after ")
     eventually(lambda: page.locator("#ending li").count() == 0, "it is not ending any more")
+    assert "nothing is ending, no host waits to be told." in (
+        page.locator("#summary").text_content() or ""
+    )
     assert "Nothing is ending" in (page.locator("#ending").text_content() or "")
 
 

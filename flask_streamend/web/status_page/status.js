@@ -281,7 +281,9 @@
     }
     const parts = [totals.live ? `${several(totals.live, "event")} live` : "Nobody is watching"];
     parts.push(totals.ending ? `${totals.ending.toLocaleString("en")} ending` : "nothing is ending");
-    parts.push(totals.owed ? `${several(totals.owed, "host")} still to be told` : "no host waits to be told");
+    if (totals.owed) parts.push(`${several(totals.owed, "host")} still to be told`);
+    // Of what is ending some may be due already, and wait for a worker or for an operator.
+    else if (!totals.ending) parts.push("no host waits to be told");
     put(get("summary"), `${parts.join(", ")}.`);
   }
 
