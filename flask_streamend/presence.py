@@ -42,7 +42,7 @@ class Presence(Crowd):
     :param wake: called with a number of seconds, within which :meth:`tick` is wanted.
     :ivar seq: the number of the last report.
     :ivar epoch: the life of the store that knows what this process knows; empty before the first.
-    :ivar heard: the store's time as it was heard last, in milliseconds.
+    :ivar heard: the store's time as it was heard last, in milliseconds; 0: never.
     :ivar quiet: milliseconds within which this process is heard of again.
     """
 
@@ -218,7 +218,7 @@ class Presence(Crowd):
         self.seq += 1
         report = self._store.report(
             *(self.holder, self.seq, self._lease, held, full),
-            *(self.epoch, self.quiet, self.heard),
+            *(self.epoch, self.quiet, self.heard or None),
         )
         self.heard = report.now
         if report.known:
