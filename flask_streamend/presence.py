@@ -44,7 +44,7 @@ class Presence(Crowd):
     :param spans: traces what may be an end.
     :ivar seq: the number of the last report.
     :ivar epoch: the life of the store that knows what this process knows; empty before the first.
-    :ivar heard: the store's time as it was heard last, in milliseconds.
+    :ivar heard: the store's time as it was heard last, in milliseconds; 0: never.
     :ivar quiet: milliseconds within which this process is heard of again.
     :ivar introductions: how often the store was told all; 0: it does not know this process.
     """
@@ -224,7 +224,7 @@ class Presence(Crowd):
         self.seq += 1
         report = self._store.report(
             *(self.holder, self.seq, self._lease, held, full),
-            *(self.epoch, self.quiet, self.heard),
+            *(self.epoch, self.quiet, self.heard or None),
         )
         self.heard = report.now
         if report.known:

@@ -122,6 +122,17 @@ def test_a_report_from_before_an_outage_does_not_end_the_wait(time: Time) -> Non
     assert time.ends() == ["s1"]
 
 
+def test_a_report_from_before_an_outage_is_worth_a_whole_lease(time: Time) -> None:
+    """Its holder is waited for, and has as long as any other to be heard of again."""
+    time.come("a")
+    time.silence(10)
+    time.wait(LEASE / 1000 - 2)
+    time.heard["a"] = (int(time.now[0] - 20) * 1000, time.life("a"))
+    time.report("a", Held(1, "s1", DELAY, 0, 0, 1), deaf=True)
+    time.wait(LEASE / 1000 - 1)
+    assert time.store.heartbeat("", LEASE, 0, "", QUIET).lapsed == ()
+
+
 def test_a_wait_for_unknown_holders_that_nobody_could_use_begins_anew(time: Time) -> None:
     """An emptied store that was away during its wait waits once more."""
     time.heard["a"] = (0, "another life")

@@ -126,7 +126,9 @@ class MemoryPresence(MemoryLedger):
                 return Report(self._after())
             last, known.lease, known.seq = known.seq, self._after() + lease, seq
             if heard is not None and gap and heard < pulse.since:
-                known.lease = min(known.lease, pulse.since + lease - 1)
+                # The gap lasts until now, and this holder is waited for.
+                pulse.since = self._now()
+                known.lease = pulse.since + lease - 1
             gone = {event: Held(0, "", -1) for event in known.held if full and event not in held}
             rows = []
             for event, h in (gone | dict(held)).items():

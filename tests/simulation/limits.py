@@ -168,7 +168,7 @@ class Limits:
         # Who decides alone knows what it knew at its last beat.
         knew = truth.contacts[decided.by].beat_before(decided.at) if decided.alone else decided.at
         for viewer in truth.viewers[first.event]:
-            if max(viewer.opened, viewer.closed) <= since:
+            if viewer.first_heard < knew and max(viewer.opened, viewer.closed) <= since:
                 continue
             contact = truth.contacts[viewer.process]
             stop = decided.at if decided.stopped else -inf

@@ -29,9 +29,11 @@ local last = tonumber(redis.call('HGET', KEYS[10], '#seq') or '-1')
 if seq < last then return {'old', after} end
 
 local lease = after + tonumber(ARGV[3])
--- Held up since before the gap: it does not say who came meanwhile, so its holder is waited for.
+-- Held up since before the gap: it does not say who came meanwhile. So the gap lasts until now, and
+-- its holder is waited for.
 if state.gap > 0 and tonumber(ARGV[8] ~= '' and ARGV[8] or after) < state.from then
-  lease = math.min(lease, state.fresh - 1)
+  redis.call('HSET', KEYS[8], 'from', now)
+  lease = now + tonumber(ARGV[3]) - 1
 end
 redis.call('ZADD', KEYS[1], lease, holder)
 redis.call('HSET', KEYS[10], '#seq', seq)
