@@ -32,6 +32,17 @@ def missing(what: str, cure: str) -> None:
     pytest.skip(f"{what} is missing: {cure}")
 
 
+#: What a developer's own shell may say of an application: none of it is for these tests.
+_OF_APPLICATIONS = ("STREAMEND_", "OTEL_", "FLASK_", "REDIS_", "MAIL_")
+
+
+def pytest_configure() -> None:
+    """Have tests, and what they start, know nothing of the shell they run in."""
+    for name in list(os.environ):
+        if name.startswith(_OF_APPLICATIONS) or name in ("FRONTEND_URL", "WEBSOCKET_PORT"):
+            del os.environ[name]
+
+
 @pytest.fixture(autouse=True)
 def _keepers() -> Iterator[None]:
     """End the keepers of applications a test made here: they would see to the next ones."""

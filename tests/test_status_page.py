@@ -5,14 +5,15 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from flask import Flask
 from redis import Redis
 
-from flask_streamend.store.base import Outcome
-from flask_streamend.telemetry.words import WORDS, failing
+from flask_streamend.store.base import Outcome, Record
+from flask_streamend.telemetry.words import WORDS, failing, why
 from flask_streamend.viewers import Silent
 
 from .apps.local import make_app, state
@@ -199,6 +200,13 @@ def test_it_works_without_redis_at_all() -> None:
     assert (page["redis"], page["memory"], page["problems"]) == (True, True, [])
     assert [row["event_id"] for row in page["events"]] == ["jam"]
     state(app).keeper.stop()
+
+
+def test_who_was_skipped_is_said_in_words() -> None:
+    """A skipped notice says why in words; of any other the error is shown as it was."""
+    record = Record("d", "jam", "s", "email", "skipped", 0, "no_event", 0.0, None, 0.0)
+    assert why(record) == "there is no such event"
+    assert why(replace(record, state="dead", error="550 no_event")) == "550 no_event"
 
 
 def test_every_failure_has_its_words() -> None:

@@ -23,6 +23,7 @@ from ..store.base import Record
 from ..store.bounds import OVERDUE_MS
 from ..store.totals import OWED, Totals
 from ..telemetry.logs import printable
+from ..telemetry.words import why
 
 #: Events, and deliveries, of each kind that are read.
 ROWS = 100
@@ -150,7 +151,7 @@ def _event(status: EventStatus, now: float, waits: int) -> Line:
 
 
 def _delivery(record: Record, now: float, waits: int) -> Line:
-    what, colour = printable(record.error), ""
+    what, colour = printable(why(record)), ""
     if record.settled_at is None:
         late = not waits and now - record.due_at > OVERDUE_MS / 1000
         colour = "red" if late else "yellow"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from ..store.base import Record
 from .names import DELIVERY_FAILURES, ERRORS, REFUSALS, SKIPS, Counter
 
 #: A counter, how its words begin, and the words for each value of its last label.
@@ -15,7 +16,7 @@ WORDS: tuple[tuple[Counter, str, Mapping[str, str]], ...] = (
         {
             "store": "Redis did not answer",
             "event_loader": "The event loader failed, or was slow",
-            "queue": "An alarm could not be set, or the application not be loaded",
+            "queue": "An alarm could not be set or read, or the application not be loaded",
             "channel": "A notice could not be sent",
             "hook": "A signal's receiver raised",
             "websocket": "A viewer's socket failed",
@@ -69,6 +70,14 @@ class Failing:
     field: str
     text: str
     count: int
+
+
+def why(record: Record) -> str:
+    """Return what a delivery's record says went wrong, or why it was skipped, in words."""
+    if record.state != "skipped":
+        return record.error
+    words = next(words for counter, _, words in WORDS if counter is SKIPS)
+    return words.get(record.error, record.error)
 
 
 def failing(counters: Mapping[str, int]) -> Iterator[Failing]:

@@ -20,7 +20,7 @@ from ..condition import Condition, Seen
 from ..state import AppState
 from ..store.bounds import OVERDUE_MS
 from ..store.totals import OWED
-from ..telemetry.words import failing
+from ..telemetry.words import failing, why
 from .api import guarded
 
 #: Rows of each kind: events ending and live; deliveries dead, owed and settled.
@@ -123,7 +123,7 @@ def _whole(state: AppState, seen: Seen) -> dict[str, Any]:
         },
         "events": [status.to_dict() for status in (*shown.ending, *shown.live)],
         "deliveries": {
-            kind: [asdict(record) for record in getattr(shown, kind)]
+            kind: [asdict(record) | {"error": why(record)} for record in getattr(shown, kind)]
             for kind in ("dead", "owed", "settled")
         },
         "errors": [asdict(one) for one in failing(counters)],
