@@ -33,6 +33,8 @@ PACKAGES = (
     *("flask", "werkzeug", "rq", "redis", "flask-mail", "flask-sock"),
     *("simple-websocket", "gunicorn", "gevent"),
 )
+#: The settings of which Flask-Mail's way to its server is made.
+MAIL = ("MAIL_SERVER", "MAIL_PORT", "MAIL_USE_TLS", "MAIL_USE_SSL", "MAIL_USERNAME")
 #: A worker's name begins so among those who told something; a web process's is hexadecimal.
 WORKER = "worker:"
 
@@ -49,6 +51,7 @@ class Facts:
     :param keys: fingerprints of its sealing keys, newest first.
     :param frontend: fingerprint of its FRONTEND_URL.
     :param suppressed: whether its Flask-Mail sends nothing.
+    :param mail: fingerprint of how it reaches its mail server; its password has no part in it.
     :param queues: of a worker: the queues it reads.
     :param trouble: the problem code of its server, if any.
     :param room: of a web process: viewers it has room for.
@@ -64,6 +67,7 @@ class Facts:
     keys: tuple[str, ...]
     frontend: str
     suppressed: bool
+    mail: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
     listens: str = ""
     queues: tuple[str, ...] = ()
@@ -139,6 +143,7 @@ def _of(app: Flask, state: AppState, server: str) -> dict[str, Any]:
         "keys": state.sealer.fingerprints,
         "frontend": digest(state.settings.frontend_url),
         "suppressed": suppressed(app),
+        "mail": digest("\n".join(str(app.config.get(name)) for name in MAIL)),
         "versions": versions(),
     }
 

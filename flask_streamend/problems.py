@@ -38,6 +38,8 @@ CURES = {
     "worker-keys": "The worker's keys are not the web's: give both the same SECRET_KEY or"
     " STREAMEND_ENCRYPTION_KEYS, and start both again.",
     "version-skew": "Processes run different versions; after an upgrade, start all of them again.",
+    "mail-differs": "The worker, which sends the notices, has other MAIL_ settings than this shell:"
+    " run the doctor in the worker's environment, or give both the same.",
     "shell-differs": "This shell is set up otherwise than the site's processes, so what it finds"
     " may not be true of them: give it their environment.",
     "application-fails": "The application can't be loaded, so that nothing could be looked at; the"

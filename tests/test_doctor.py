@@ -452,6 +452,15 @@ def test_a_worker_that_cannot_load_the_application_is_found(ground: Ground) -> N
     check(found["worker-app"], "problem", "a worker met it", "FLASK_APP")
 
 
+def test_a_worker_with_another_mail_server_is_told(ground: Ground) -> None:
+    """The mail server that was looked at may not be the one notices go to: a warning says so."""
+    name = "other-mail"
+    site = ground.site(STREAMEND_NAMESPACE=name, STREAMEND_QUEUE=name)
+    ground.worker(site, "tuned", queue=name, env=changed(site, MAIL_PORT=1))
+    found = asked(ground, site.env)[1]["mail-differs"]
+    check(found, "warning", "flask streamend worker: not the one", "worker's environment")
+
+
 def test_a_shell_that_is_set_up_otherwise_is_told(ground: Ground, site: Site) -> None:
     """What it finds may not be true of the site: a warning names what differs."""
     env = changed(site, SECRET_KEY="another", FRONTEND_URL="https://staging.example.org")

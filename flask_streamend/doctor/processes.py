@@ -92,6 +92,8 @@ def agreement(case: Case) -> Iterator[Finding]:
             yield wrong("worker-keys", f"{name}: other keys than {model.where}")
         if facts.frontend != model.frontend:
             yield wrong("frontend-differs", f"{name}: another one than {model.where}")
+        if facts.mail and facts.mail != case.shell.mail:
+            yield doubtful("mail-differs", f"{name}: not the one that was looked at from here")
     if differs := _differs(case.shell, model):
         yield doubtful("shell-differs", f"other {differs} than {model.where}")
     everybody = [*case.web_facts, *workers]
