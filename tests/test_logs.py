@@ -13,7 +13,7 @@ import pytest
 
 from flask_streamend import signals
 from flask_streamend.logs import JsonFormatter
-from flask_streamend.telemetry.logs import log
+from flask_streamend.telemetry.logs import log, mask
 
 from .apps.local import make_app, state
 from .apps.pages import ROOT, marked
@@ -99,6 +99,26 @@ def test_addresses_are_masked_wherever_they_stand(written: Written) -> None:
     assert record["tried"] == [{"to": ["h***@example.org"]}, {"h***@example.org": 1}]
     assert record["owner"] == {"email": "h***@example.org"}
     assert record["exc_info"].endswith("ValueError: nobody called <h***@example.org>")
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ('"ann lee"@example.org is full', '"***@example.org is full'),
+        ("550 ann@[127.0.0.1] is unknown", "550 a***@[127.0.0.1] is unknown"),
+        ("GET /users?email=ann%40example.org failed", "GET *** failed"),
+    ],
+)
+def test_an_address_is_masked_in_every_form(text: str, masked: str) -> None:
+    """Quoted (RFC 5321, 4.1.2), at a host without a name, and encoded in a link."""
+    assert mask(text) == masked
+
+
+@pytest.mark.parametrize("part", ["x", "@", "x@", "x@[", '"', '"x', "x%40"])
+def test_a_long_text_is_masked_in_a_time_that_grows_as_it_does(part: str) -> None:
+    """A megabyte, such as a file in a value, takes a moment; by each start's own search, hours."""
+    program = "import sys; from flask_streamend.telemetry.logs import mask; print(bool(mask({})))"
+    assert run(program.format(f"sys.argv[1] * {1_000_000 // len(part)}"), part) == "True\n"
 
 
 def test_a_traceback_of_ours_is_masked_for_any_handler(plain: Written) -> None:

@@ -9,8 +9,12 @@ from flask.logging import default_handler, has_level_handler
 
 log = logging.getLogger("flask_streamend")
 
-#: Deliberately broad: a mask too many hurts nobody.
-_ADDRESS = re.compile(r"""[^\s@<>"'(),;:\[\]]+@[^\s@<>"'(),;:\[\]]+""")
+_PART = r"""[^\s@<>"'(),;:\[\]]"""
+#: Deliberately broad: a mask too many hurts nobody. Quoted, in brackets and in links too. A match
+#: begins only where a part does: tried at each character, a long text would take hours.
+_ADDRESS = re.compile(
+    rf"""(?:(?<!{_PART}){_PART}+|"[^"\n]{{0,64}}")(?:@|%40)(?:{_PART}+|\[[^\]\s]{{0,64}}\])"""
+)
 
 
 def _mask_trace(record: logging.LogRecord) -> bool:
