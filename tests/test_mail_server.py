@@ -48,8 +48,10 @@ def script() -> Iterator[Script]:
     """Return a function that starts a mail server that does as it is told."""
     started: list[ScriptedServer] = []
 
-    def run(answers: dict[str, str] | None = None, hang_up: str = "") -> ScriptedServer:
-        started.append(ScriptedServer(answers, hang_up))
+    def run(
+        answers: dict[str, str] | None = None, hang_up: str = "", drip: str = ""
+    ) -> ScriptedServer:
+        started.append(ScriptedServer(answers, hang_up, drip))
         return started[-1]
 
     yield run
@@ -93,6 +95,34 @@ def test_a_silent_server_is_not_waited_for(script: Script, step: str) -> None:
         error = aside.submit(send, app).exception(PATIENCE)
     assert isinstance(error, OSError)
     assert server.steps[-1] == step or step in ("CONNECT", "EHLO")
+
+
+@pytest.mark.parametrize("step", ["CONNECT", "EHLO", "MAIL", "RCPT", "DATA", END])
+def test_a_server_that_drips_is_not_waited_for(script: Script, step: str) -> None:
+    """A server whose answer comes byte by byte, each within the time-out, fails the send too."""
+    server = script(drip=step)
+    login = {"MAIL_USERNAME": "live", "MAIL_PASSWORD": "secret"} if step == "EHLO" else {}
+    app = make_app(MAIL_PORT=server.port, STREAMEND_MAIL_TIMEOUT=0.2, **login)
+    with ThreadPoolExecutor(1) as aside:
+        sending = aside.submit(send, app)
+        try:
+            assert isinstance(sending.exception(PATIENCE), OSError)
+        finally:
+            server.stop()
+    assert server.steps[-1] == step
+
+
+def test_a_server_that_drips_its_good_bye_has_taken_the_mail(script: Script) -> None:
+    """What comes after the answer to DATA is no failure, and is not waited for."""
+    server = script(drip="QUIT")
+    app = make_app(MAIL_PORT=server.port, STREAMEND_MAIL_TIMEOUT=0.2)
+    with ThreadPoolExecutor(1) as aside:
+        sending = aside.submit(send, app)
+        try:
+            assert sending.exception(PATIENCE) is None
+        finally:
+            server.stop()
+    assert server.mails == 1
 
 
 def test_no_server_fails_the_send() -> None:
