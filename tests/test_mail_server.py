@@ -224,6 +224,48 @@ def test_a_refused_address_is_masked_in_log_and_ledger(
     assert server.handler.raw == []
 
 
+class Mute(Exception):
+    """An error that has no text."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("host@example.org")
+
+
+def _raise_mute() -> Event:
+    raise Mute
+
+
+@pytest.mark.parametrize(
+    ("load", "why"),
+    [
+        (_raise_mute, "the event loader failed"),
+        (lambda: 42, "the event loader failed"),
+        (lambda: Event("odd", "Odd", "h1", 42), "AttributeError: "),  # type: ignore[arg-type]
+    ],
+    ids=["mute", "no-event", "no-address"],
+)
+def test_an_event_that_cannot_be_told_keeps_no_other_waiting(
+    start: Start, redis_url: str, load: Callable[[], Any], why: str
+) -> None:
+    """Whatever the loader raises or returns for one event, it is tried again, and others told."""
+    server = start(Inbox())
+    app = make_app(redis_url, MAIL_PORT=server.port)
+    state(app).extension.event_loader(
+        lambda id_: load() if id_ == "odd" else Event(id_, id_, "h1", "host@example.org")
+    )
+    records = deliver(app, "odd", "jam")
+    assert records["jam"]["state"] == "sent"
+    assert records["odd"]["state"] in ("pending", "retrying")
+    assert records["odd"]["error"].startswith(why)
+
+
+def test_a_server_s_answer_is_kept_in_one_line(script: Script, redis_url: str) -> None:
+    """What a server says begins no line of a log, and steers no terminal."""
+    server = script({"MAIL": "450-no\r\n450-FORGED \x1b[31m\r\n450 line"})
+    record = deliver(make_app(redis_url, MAIL_PORT=server.port), "jam")["jam"]
+    assert record["error"] == "Deferred: 450 no FORGED [31m line"
+
+
 def test_the_last_attempt_is_a_dead_letter(redis_url: str) -> None:
     """After STREAMEND_MAX_ATTEMPTS failures a notice is a dead letter."""
     app = make_app(redis_url, MAIL_PORT=1, STREAMEND_MAX_ATTEMPTS=1)
