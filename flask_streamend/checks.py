@@ -67,6 +67,7 @@ def http_url(value: Any) -> str:
     parts = urlsplit(str(value))
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
         raise ValueError
+    _ = parts.port  # one that is no port raises
     return str(value).rstrip("/")
 
 

@@ -89,13 +89,31 @@ class Facts:
     @classmethod
     def unpack(cls, packed: str) -> Facts | None:
         """Return it from text; None where another version of this package wrote it otherwise."""
-        known = {f.name for f in fields(cls)}
         try:
-            row: dict[str, Any] = json.loads(packed)
-            row = {name: value for name, value in row.items() if name in known}
+            said: dict[str, Any] = json.loads(packed)
+            there = [f for f in fields(cls) if f.name in said]
+            if not all(_fits(f.type, said[f.name]) for f in there):
+                return None
+            row = {f.name: said[f.name] for f in there}
             return cls(**row | {"keys": tuple(row["keys"]), "queues": tuple(row["queues"])})
-        except (ValueError, TypeError, KeyError, AttributeError):
+        except (ValueError, TypeError, KeyError, RecursionError):
             return None
+
+
+def _fits(kind: object, value: Any) -> bool:
+    """Return whether a value out of JSON is of a field's type."""
+    if kind == "tuple[str, ...]":
+        return isinstance(value, list) and all(isinstance(one, str) for one in value)
+    if kind == "Mapping[str, str]":
+        return isinstance(value, dict) and all(isinstance(one, str) for one in value.values())
+    kinds: dict[object, tuple[type, ...]] = {
+        "str": (str,),
+        "bool": (bool,),
+        "int": (int,),
+        "int | None": (int, type(None)),
+        "float": (int, float),
+    }
+    return isinstance(value, kinds[kind])
 
 
 def of_web(app: Flask, state: AppState, capacity: Capacity) -> Facts:

@@ -18,7 +18,7 @@ from .aside import Aside
 from .canaries import Canaries, is_canary
 from .errors import StoreError
 from .event import Event
-from .telemetry.logs import log, mask_text
+from .telemetry.logs import error_text, log
 from .telemetry.tally import Tally
 from .telemetry.tracing import carried
 
@@ -125,9 +125,11 @@ class Loading:
         if not asked.wait(TIMEOUT):
             return self._failed(event_id, f"it took over {TIMEOUT:g} s")
         if asked.error is not None:
-            error = asked.error
-            return self._failed(event_id, mask_text(f"{type(error).__name__}: {error}"))
-        return Found(asked.answer)
+            return self._failed(event_id, error_text(asked.error))
+        answer: object = asked.answer  # whatever an application's code returns
+        if answer is None or isinstance(answer, Event):
+            return Found(answer)
+        return self._failed(event_id, f"it returned {type(answer).__name__}, no Event")
 
     def _failed(self, event_id: str, why: str) -> Found:
         self._tally.error("event_loader")

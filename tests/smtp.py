@@ -111,11 +111,16 @@ class ScriptedServer:
     :param answers: by SMTP's verb (``CONNECT``, ``EHLO``, ``MAIL``, ``RCPT``, ``DATA``, and ``.``
         for the end of the message), what to answer; an empty text: nothing, for ever.
     :param hang_up: the step after whose answer it closes the connection.
+    :param drip: the step whose answer it gives byte by byte, without an end.
     """
 
-    def __init__(self, answers: dict[str, str] | None = None, hang_up: str = "") -> None:
+    def __init__(
+        self, answers: dict[str, str] | None = None, hang_up: str = "", drip: str = ""
+    ) -> None:
         self._answers = {"CONNECT": "220 here", "DATA": "354 go on", **(answers or {})}
         self._hang_up = hang_up
+        self._drip = drip
+        self._stopped = threading.Event()
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listening.getsockname()[1]
         self.mails = 0
@@ -143,6 +148,9 @@ class ScriptedServer:
             self.steps.append(step)
             if step == END:
                 self.mails += answer.startswith("250")
+            while step == self._drip:
+                sock.sendall(b"2")
+                self._stopped.wait(0.05)
             if answer:
                 sock.sendall(f"{answer}\r\n".encode())
             if step == self._hang_up:

@@ -7,12 +7,13 @@ import http.client
 import json
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
-from typing import Any
+from threading import Event, Thread
+from typing import Any, ClassVar
 
 import pytest
 from flask import Flask
@@ -21,6 +22,7 @@ import flask_streamend
 from flask_streamend import StreamEnd
 from flask_streamend.doctor.examine import examine
 from flask_streamend.doctor.findings import Case, Finding
+from flask_streamend.doctor.frontend import frontend
 from flask_streamend.facts import Facts
 from flask_streamend.problems import CURES
 from flask_streamend.store.base import Outcome
@@ -30,7 +32,7 @@ from .apps.local import NO_REDIS, make_app, state
 from .apps.store import LEASE, Web, end, take
 from .certificates import certificate
 from .ground import Ground
-from .servers import Process, Site, eventually, free_port
+from .servers import PATIENCE, Process, Site, eventually, free_port
 from .smtp import Inbox, ScriptedServer, Server
 
 HOUR = 3_600_000
@@ -667,6 +669,76 @@ def test_what_a_stranger_says_is_shown_on_one_line(ground: Ground, site: Site) -
     (line,) = [line for line in printed.splitlines() if "frontend-away" in line]
     assert line.endswith("220 here?[2J")
     assert "\n\n" not in printed
+
+
+class Hostile(BaseHTTPRequestHandler):
+    """A site that never ends, by its path; or that sends whoever asks on to another."""
+
+    seen: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        """Answer with what is named."""
+        self.seen.append(self.path)
+        kind = self.path.split("/")[1]
+        if kind == "elsewhere":
+            self.send_response(302)
+            self.send_header("Location", "/elsewhere-indeed")
+            self.end_headers()
+            return
+        self.wfile.write(b"HTTP/1.1 200 OK\r\n" + b"\r\n" * (kind != "head"))
+        if kind == "nested":
+            self.wfile.write(b"[" * 200_000)
+            return
+        with suppress(OSError):
+            while True:
+                self.wfile.write(b"x")
+                Event().wait(0.2)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [
+        ("head", "frontend-elsewhere"),
+        ("body", "frontend-elsewhere"),
+        ("nested", "frontend-elsewhere"),
+        ("elsewhere", "frontend-elsewhere"),
+    ],
+)
+def test_a_hostile_site_is_left_in_time(kind: str, code: str) -> None:
+    """One whose answer drips without an end or nests too deep is a warning; none is followed."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Hostile)
+    server.daemon_threads = True
+    Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_port}/{kind}"
+    app = make_app(FRONTEND_URL=url)
+    with app.app_context(), ThreadPoolExecutor(1) as aside:
+        look = aside.submit(lambda: list(frontend(Case(app, state(app)))))
+        try:
+            found = {finding.check: finding for finding in look.result(PATIENCE)}
+        finally:
+            server.shutdown()
+            server.server_close()
+    check(found[code], "warning", url)
+    assert not any("indeed" in path for path in Hostile.seen)
+
+
+@pytest.mark.parametrize("url", ["http://.example.org", f"http://{'a' * 70}.org"])
+def test_a_host_that_can_be_no_name_is_a_warning(url: str) -> None:
+    """An address that a browser could not open either is named, without a trace."""
+    app = make_app(FRONTEND_URL=url)
+    found = {finding.check: finding for finding in frontend(Case(app, state(app)))}
+    check(found["frontend-away"], "warning", url)
+
+
+def test_a_path_may_be_in_any_script() -> None:
+    """A path beyond ASCII is asked for as a browser does."""
+    with before(0) as url:
+        app = make_app(FRONTEND_URL=f"{url}/straße")
+        found = {finding.check: finding for finding in frontend(Case(app, state(app)))}
+    check(found["frontend-elsewhere"], "warning", "404")
 
 
 def test_looking_leaves_no_trace_of_a_viewer(ground: Ground, site: Site) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+
+import pytest
+
 from flask_streamend.errors import StoreError
 from flask_streamend.facts import Facts
 from flask_streamend.introducing import Introduction
@@ -77,3 +81,28 @@ def test_a_report_of_another_version_is_read_as_far_as_it_goes() -> None:
     assert Facts.unpack(packed.replace("{", '{"more": 1, ', 1)) == FACTS
     for broken in ("", "[]", "{}", "no"):
         assert Facts.unpack(broken) is None
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"keys": 5},
+        {"keys": "abc"},
+        {"keys": [[]]},
+        {"versions": []},
+        {"versions": {"python": None}},
+        {"since": "today"},
+        {"host": None},
+        {"room": "much"},
+        {"files": []},
+    ],
+    ids=str,
+)
+def test_a_report_that_says_nonsense_is_not_read(odd: dict[str, object]) -> None:
+    """A value of another type is not handed on to who shows, compares or adds it."""
+    assert Facts.unpack(json.dumps({**json.loads(FACTS.pack()), **odd})) is None
+
+
+def test_a_report_without_an_end_is_not_read() -> None:
+    """JSON that nests deeper than Python reads is nonsense like any other."""
+    assert Facts.unpack("[" * 100_000) is None

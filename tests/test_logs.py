@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 
 from flask_streamend import signals
 from flask_streamend.logs import JsonFormatter
-from flask_streamend.telemetry.logs import log
+from flask_streamend.telemetry.logs import log, mask
 
 from .apps.local import make_app, state
 from .apps.pages import ROOT, marked
@@ -99,6 +100,89 @@ def test_addresses_are_masked_wherever_they_stand(written: Written) -> None:
     assert record["tried"] == [{"to": ["h***@example.org"]}, {"h***@example.org": 1}]
     assert record["owner"] == {"email": "h***@example.org"}
     assert record["exc_info"].endswith("ValueError: nobody called <h***@example.org>")
+
+
+class Odd:
+    """A value of an application's that can't be written."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("not now")
+
+    __repr__ = __str__
+
+
+@dataclass
+class Locked:
+    """One that can't be copied either."""
+
+    lock: Any
+
+
+def _circle() -> dict[str, Any]:
+    circle: dict[str, Any] = {}
+    circle["itself"] = [circle]
+    return circle
+
+
+def _deep() -> list[Any]:
+    deep: list[Any] = []
+    for _ in range(5000):
+        deep = [deep]
+    return deep
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (b"550 host@example.org \xff", "550 h***@example.org \\xff"),
+        (
+            {b"host@example.org": 1, (1, 2): 2, None: 3},
+            {"h***@example.org": 1, "<tuple>": 2, "null": 3},
+        ),
+        ("a file \udc80", "a file \\udc80"),
+        ([float("nan"), float("-inf")], ["nan", "-inf"]),
+        ([10**5000], ["a number of 16,610 bits"]),
+        (Locked(threading.Lock()), "<Locked>"),
+        (Locked(_circle()), "<Locked>"),
+    ],
+)
+def test_a_value_that_json_cannot_hold_is_written_as_text(
+    written: Written, value: Any, shown: Any
+) -> None:
+    """Bytes too, with addresses masked; what has no text is only named."""
+    log.warning("odd", extra={"value": value})
+    (record,) = written.records()
+    assert record["value"] == shown
+
+
+@pytest.mark.parametrize(
+    "value", [_circle(), Odd(), [Odd()], _deep()], ids=["circle", "odd", "odds", "deep"]
+)
+def test_whatever_a_value_is_its_line_is_written(written: Written, value: Any) -> None:
+    """One that holds itself, is nested without an end, or raises when it is asked for its text."""
+    log.warning("odd", extra={"value": value, "event_id": "jam"})
+    (record,) = written.records()
+    assert (record["message"], record["event_id"]) == ("odd", "jam")
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ('"ann lee"@example.org is full', '"***@example.org is full'),
+        ("550 ann@[127.0.0.1] is unknown", "550 a***@[127.0.0.1] is unknown"),
+        ("GET /users?email=ann%40example.org failed", "GET *** failed"),
+    ],
+)
+def test_an_address_is_masked_in_every_form(text: str, masked: str) -> None:
+    """Quoted (RFC 5321, 4.1.2), at a host without a name, and encoded in a link."""
+    assert mask(text) == masked
+
+
+@pytest.mark.parametrize("part", ["x", "@", "x@", "x@[", '"', '"x', "x%40"])
+def test_a_long_text_is_masked_in_a_time_that_grows_as_it_does(part: str) -> None:
+    """A megabyte, such as a file in a value, takes a moment; by each start's own search, hours."""
+    program = "import sys; from flask_streamend.telemetry.logs import mask; print(bool(mask({})))"
+    assert run(program.format(f"sys.argv[1] * {1_000_000 // len(part)}"), part) == "True\n"
 
 
 def test_a_traceback_of_ours_is_masked_for_any_handler(plain: Written) -> None:

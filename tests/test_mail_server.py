@@ -48,8 +48,10 @@ def script() -> Iterator[Script]:
     """Return a function that starts a mail server that does as it is told."""
     started: list[ScriptedServer] = []
 
-    def run(answers: dict[str, str] | None = None, hang_up: str = "") -> ScriptedServer:
-        started.append(ScriptedServer(answers, hang_up))
+    def run(
+        answers: dict[str, str] | None = None, hang_up: str = "", drip: str = ""
+    ) -> ScriptedServer:
+        started.append(ScriptedServer(answers, hang_up, drip))
         return started[-1]
 
     yield run
@@ -93,6 +95,34 @@ def test_a_silent_server_is_not_waited_for(script: Script, step: str) -> None:
         error = aside.submit(send, app).exception(PATIENCE)
     assert isinstance(error, OSError)
     assert server.steps[-1] == step or step in ("CONNECT", "EHLO")
+
+
+@pytest.mark.parametrize("step", ["CONNECT", "EHLO", "MAIL", "RCPT", "DATA", END])
+def test_a_server_that_drips_is_not_waited_for(script: Script, step: str) -> None:
+    """A server whose answer comes byte by byte, each within the time-out, fails the send too."""
+    server = script(drip=step)
+    login = {"MAIL_USERNAME": "live", "MAIL_PASSWORD": "secret"} if step == "EHLO" else {}
+    app = make_app(MAIL_PORT=server.port, STREAMEND_MAIL_TIMEOUT=0.2, **login)
+    with ThreadPoolExecutor(1) as aside:
+        sending = aside.submit(send, app)
+        try:
+            assert isinstance(sending.exception(PATIENCE), OSError)
+        finally:
+            server.stop()
+    assert server.steps[-1] == step
+
+
+def test_a_server_that_drips_its_good_bye_has_taken_the_mail(script: Script) -> None:
+    """What comes after the answer to DATA is no failure, and is not waited for."""
+    server = script(drip="QUIT")
+    app = make_app(MAIL_PORT=server.port, STREAMEND_MAIL_TIMEOUT=0.2)
+    with ThreadPoolExecutor(1) as aside:
+        sending = aside.submit(send, app)
+        try:
+            assert sending.exception(PATIENCE) is None
+        finally:
+            server.stop()
+    assert server.mails == 1
 
 
 def test_no_server_fails_the_send() -> None:
@@ -192,6 +222,48 @@ def test_a_refused_address_is_masked_in_log_and_ledger(
     everything = b"".join(redis.dump(key) or b"" for key in redis.keys("*"))
     assert b"host@example.org" not in everything
     assert server.handler.raw == []
+
+
+class Mute(Exception):
+    """An error that has no text."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("host@example.org")
+
+
+def _raise_mute() -> Event:
+    raise Mute
+
+
+@pytest.mark.parametrize(
+    ("load", "why"),
+    [
+        (_raise_mute, "the event loader failed"),
+        (lambda: 42, "the event loader failed"),
+        (lambda: Event("odd", "Odd", "h1", 42), "AttributeError: "),  # type: ignore[arg-type]
+    ],
+    ids=["mute", "no-event", "no-address"],
+)
+def test_an_event_that_cannot_be_told_keeps_no_other_waiting(
+    start: Start, redis_url: str, load: Callable[[], Any], why: str
+) -> None:
+    """Whatever the loader raises or returns for one event, it is tried again, and others told."""
+    server = start(Inbox())
+    app = make_app(redis_url, MAIL_PORT=server.port)
+    state(app).extension.event_loader(
+        lambda id_: load() if id_ == "odd" else Event(id_, id_, "h1", "host@example.org")
+    )
+    records = deliver(app, "odd", "jam")
+    assert records["jam"]["state"] == "sent"
+    assert records["odd"]["state"] in ("pending", "retrying")
+    assert records["odd"]["error"].startswith(why)
+
+
+def test_a_server_s_answer_is_kept_in_one_line(script: Script, redis_url: str) -> None:
+    """What a server says begins no line of a log, and steers no terminal."""
+    server = script({"MAIL": "450-no\r\n450-FORGED \x1b[31m\r\n450 line"})
+    record = deliver(make_app(redis_url, MAIL_PORT=server.port), "jam")["jam"]
+    assert record["error"] == "Deferred: 450 no FORGED [31m line"
 
 
 def test_the_last_attempt_is_a_dead_letter(redis_url: str) -> None:

@@ -60,7 +60,10 @@ BAD: dict[str, tuple[str, tuple[Any, ...]]] = {
         ("", None, "localhost:6379", "http://h", "redis://h:port", "redis://h?socket_timeout=x"),
     ),
     "STREAMEND_NAMESPACE": ("1 to 64 characters", ("", None, "a b", "a{b}", "ä", "x" * 65, 5)),
-    "FRONTEND_URL": ("an http://", ("", None, "example.org", "ftp://example.org", "https://", 5)),
+    "FRONTEND_URL": (
+        "an http://",
+        ("", None, "example.org", "ftp://example.org", "https://", "http://here:99999", 5),
+    ),
     "WEBSOCKET_PORT": ("a whole number from 1 to 65,535", (*NOT_WHOLE, 0, 65_536)),
     "STREAMEND_QUEUE": ("a name that is not empty", ("", " ", None, 5)),
     "STREAMEND_PING_INTERVAL": ("a number of seconds from 0.1", (*NOT_NUMBERS, 0, 3601)),

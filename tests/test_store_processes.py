@@ -86,6 +86,14 @@ def test_in_redis_the_word_of_the_last_process_ends_by_itself(redis: Redis) -> N
     assert HOUR - 60_000 < int(redis.pttl(store.keys.facts)) <= HOUR
 
 
+def test_in_redis_a_word_without_a_time_is_not_heard(redis: Redis) -> None:
+    """What somebody else wrote there keeps nobody from reading the rest."""
+    store = RedisStore(redis, "streamend")
+    store.introduce("worker:w1", "{w1}", HOUR)
+    redis.hset(store.keys.facts, mapping={"worker:w2": "", "worker:w3": "soon {w3}"})
+    assert told(store) == {"worker:w1": "{w1}"}
+
+
 def test_a_canary_s_event_is_kept_for_its_time(any_store: Store) -> None:
     """It is there as it was written, until its time is up or it is forgotten."""
     assert any_store.canary("canary:1") is None

@@ -11,7 +11,7 @@ from typing import Any
 from flask_mail import Mail
 
 from ..notices.smtp import SMTPConnection
-from ..telemetry.logs import mask_text
+from ..telemetry.logs import error_text
 from .findings import Case, Finding, fine, wrong
 
 
@@ -33,7 +33,7 @@ def mail(case: Case) -> Iterator[Finding]:
             connection.ready()
             took = (time.monotonic() - began) * 1000
     except (smtplib.SMTPException, OSError) as error:
-        text = mask_text(f"{type(error).__name__}: {error}")
+        text = error_text(error)
         yield wrong(_code(error), f"{where} {text}")
         return
     did = ["greeted"]

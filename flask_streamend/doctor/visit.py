@@ -6,19 +6,24 @@ import base64
 import http.client
 import json
 import secrets
+import socket
 import ssl
+import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 #: Seconds to wait for each step of it.
 TIMEOUT = 3.0
+#: Seconds for a whole answer: a site may drip within each time-out.
+LONGEST = 5.0
 #: Bytes of an answer that are read.
 MOST = 100_000
-#: What may go wrong on the way.
-ERRORS = (OSError, http.client.HTTPException)
+#: What may go wrong on the way; a host that can't be a name is a ``UnicodeError``.
+ERRORS = (OSError, http.client.HTTPException, UnicodeError)
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,7 @@ class Visit:
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
-        self._path = parts.path.rstrip("/")
+        self._path = quote(parts.path.rstrip("/"), safe="/%:@!$&'()*+,;=~")
         host, port = parts.hostname or "", parts.port
         self._connection: http.client.HTTPConnection
         if parts.scheme == "https":
@@ -80,12 +85,24 @@ class Visit:
         return self._ask(path, {**upgrade, "Sec-WebSocket-Key": key})
 
     def _ask(self, path: str, headers: Mapping[str, str]) -> Answer:
-        self._connection.request("GET", self._path + path, headers=headers)
-        response = self._connection.getresponse()
-        body = b"" if response.status == 101 else response.read(MOST)
+        self._connection.connect()
+        deadline = threading.Timer(LONGEST, _cut, [self._connection.sock])
+        deadline.daemon = True
+        deadline.start()
+        try:
+            self._connection.request("GET", self._path + path, headers=headers)
+            response = self._connection.getresponse()
+            body = b"" if response.status == 101 else response.read(MOST)
+        finally:
+            deadline.cancel()
         try:
             said = json.loads(body)
-        except ValueError:
+        except (ValueError, RecursionError):
             said = {}
         heads = dict(response.headers.items())
         return Answer(response.status, heads, said if isinstance(said, dict) else {})
+
+
+def _cut(sock: socket.socket) -> None:
+    with suppress(OSError):
+        sock.shutdown(socket.SHUT_RDWR)

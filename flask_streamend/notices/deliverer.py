@@ -18,7 +18,7 @@ from ..observing import Observers
 from ..settings import Settings
 from ..store.base import Delivery, Kept, Outcome
 from ..store.interface import Store
-from ..telemetry.logs import log, mask_address, mask_text
+from ..telemetry.logs import error_text, log, mask_address
 from ..telemetry.names import NOTIFICATIONS
 from ..telemetry.tracing import notifying, sending, settled, traced
 from .base import Channel, Preparing, Skip
@@ -109,6 +109,14 @@ class Deliverer:
                         self._deliver(delivery, channel)
 
     def _deliver(self, delivery: Delivery, channel: Channel) -> None:
+        try:
+            self._tell(delivery, channel)
+        except StoreError:
+            raise
+        except Exception as error:  # noqa: BLE001 - else it kept all that is due after it waiting
+            self._failed(delivery, channel, error, -1)
+
+    def _tell(self, delivery: Delivery, channel: Channel) -> None:
         found = self._loading.ask(delivery.event_id)
         if found.failed:
             result = _Result(Outcome.POSTPONED, "the event loader failed")
@@ -181,7 +189,7 @@ class Deliverer:
     def _failed(self, delivery: Delivery, channel: Channel, error: Exception, took: int) -> None:
         last = delivery.attempts + 1 >= self._settings.max_attempts
         outcome = Outcome.DEAD if last or isinstance(error, PermanentError) else Outcome.FAILED
-        text = mask_text(f"{type(error).__name__}: {error}")
+        text = error_text(error)
         log.error(
             "Failed to send event end notification for event %s: %s",
             delivery.event_id,

@@ -11,7 +11,8 @@ import socket
 import ssl
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from types import TracebackType
 from typing import Any
@@ -39,17 +40,43 @@ def ascii_domain(name: str) -> str:
         return ""
 
 
+#: MAIL, RCPT, DATA, the end of the data, and one step to spare.
+STEPS = 5
+
+
 def longest(settings: Settings) -> float:
-    """Return the seconds after which an exchange is cut: a server may drip within each time-out.
-
-    MAIL, RCPT, DATA, the end of the data, and one step to spare.
-    """
-    return 5 * settings.mail_timeout
+    """Return the seconds after which an exchange is cut: a server may drip within each time-out."""
+    return STEPS * settings.mail_timeout
 
 
-def _cut(host: smtplib.SMTP | smtplib.SMTP_SSL) -> None:
+def _cut(host: smtplib.SMTP) -> None:
     with suppress(OSError, AttributeError):
         host.sock.shutdown(socket.SHUT_RDWR)  # type: ignore[union-attr]
+
+
+@contextmanager
+def _cut_after(seconds: float, host: smtplib.SMTP) -> Iterator[None]:
+    deadline = threading.Timer(seconds, _cut, [host])
+    deadline.daemon = True
+    deadline.start()
+    try:
+        yield
+    finally:
+        deadline.cancel()
+
+
+class _Plain(smtplib.SMTP):
+    """Connects, and is greeted, in a bounded time: smtplib does both before it returns."""
+
+    def connect(
+        self, host: str = "localhost", port: int = 0, source_address: Any = None
+    ) -> tuple[int, bytes]:
+        with _cut_after(STEPS * self.timeout, self):
+            return super().connect(host, port, source_address)
+
+
+class _Encrypted(_Plain, smtplib.SMTP_SSL):
+    """The same by TLS from the first byte."""
 
 
 class SMTPConnection(Connection):
@@ -66,22 +93,23 @@ class SMTPConnection(Connection):
         self._verify = settings.mail_verify
         self._ca = settings.mail_ca
 
-    def configure_host(self) -> smtplib.SMTP | smtplib.SMTP_SSL:
-        """Connect, encrypt and log in, each step within the time-out."""
+    def configure_host(self) -> smtplib.SMTP:
+        """Connect, encrypt and log in, each step within the time-out, and all within a few."""
         mail, timeout, name = self.mail, self._timeout, _local_name()
-        host: smtplib.SMTP | smtplib.SMTP_SSL
+        host: smtplib.SMTP
         if mail.use_ssl:
-            host = smtplib.SMTP_SSL(
+            host = _Encrypted(
                 mail.server, mail.port, name, timeout=timeout, context=self._context()
             )
         else:
-            host = smtplib.SMTP(mail.server, mail.port, name, timeout=timeout)
+            host = _Plain(mail.server, mail.port, name, timeout=timeout)
         try:
             host.set_debuglevel(int(mail.debug))
-            if mail.use_tls:
-                host.starttls(context=self._context())
-            if mail.username and mail.password:
-                host.login(mail.username, mail.password)
+            with _cut_after(self.longest, host):
+                if mail.use_tls:
+                    host.starttls(context=self._context())
+                if mail.username and mail.password:
+                    host.login(mail.username, mail.password)
         except BaseException:
             host.close()
             raise
@@ -104,33 +132,29 @@ class SMTPConnection(Connection):
         if message.date is None:
             message.date = time.time()
         host = self.ready()
-        deadline = threading.Timer(self.longest, _cut, [host])
-        deadline.daemon = True
-        deadline.start()
         try:
             # Not Flask-Mail's own send: what it does after this may raise, and would mail twice.
-            host.sendmail(
-                sanitize_address(envelope_from or message.sender),
-                sanitize_addresses(message.send_to),
-                message.as_bytes(),
-                message.mail_options,
-                message.rcpt_options,
-            )
+            with _cut_after(self.longest, host):
+                host.sendmail(
+                    sanitize_address(envelope_from or message.sender),
+                    sanitize_addresses(message.send_to),
+                    message.as_bytes(),
+                    message.mail_options,
+                    message.rcpt_options,
+                )
         except smtplib.SMTPRecipientsRefused as error:
             # Its own text prints the address; the server's answer may too, and is masked later.
             code, answer = next(iter(error.recipients.values()))
             _raise(code, answer, error)
         except smtplib.SMTPResponseException as error:
             _raise(error.smtp_code, error.smtp_error, error)
-        finally:
-            deadline.cancel()
         self.num_emails += 1
         try:
             email_dispatched.send(current_app._get_current_object(), message=message)  # type: ignore[attr-defined]
         except Exception:  # noqa: BLE001 - the application's code; the message is the server's now
             log.exception("A receiver of Flask-Mail's email_dispatched failed")
 
-    def ready(self) -> smtplib.SMTP | smtplib.SMTP_SSL:
+    def ready(self) -> smtplib.SMTP:
         """Connect anew where the server hung up since the last message, or has had its fill."""
         full = self.mail.max_emails and self.num_emails >= self.mail.max_emails
         if self.host is not None and self.num_emails and (full or not self._alive(self.host)):
@@ -140,10 +164,10 @@ class SMTPConnection(Connection):
             self.num_emails = 0
         return self.host
 
-    @staticmethod
-    def _alive(host: smtplib.SMTP | smtplib.SMTP_SSL) -> bool:
+    def _alive(self, host: smtplib.SMTP) -> bool:
         try:
-            return bool(host.noop()[0] == 250)
+            with _cut_after(self._timeout, host):
+                return bool(host.noop()[0] == 250)
         except (smtplib.SMTPException, OSError):
             return False
 
@@ -155,7 +179,7 @@ class SMTPConnection(Connection):
     ) -> None:
         """End politely; what fails now is no failure of what was sent."""
         if self.host is not None:
-            with suppress(smtplib.SMTPException, OSError):
+            with suppress(smtplib.SMTPException, OSError), _cut_after(self._timeout, self.host):
                 self.host.quit()
             self.host.close()
             self.host = None

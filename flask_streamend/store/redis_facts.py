@@ -28,7 +28,7 @@ class RedisFacts(RedisLedger):
             now = seconds * 1000 + micros // 1000
             living = {text(holder) for holder, till in leases if till > now}
             told = {text(who): text(row).partition(" ") for who, row in rows.items()}
-            kept = {who: facts for who, (till, _, facts) in told.items() if int(till) > now}
+            kept = {who: facts for who, (till, _, facts) in told.items() if _time(till) > now}
             shares = self._shares(sorted(living))
         workers = [Introduced(who, facts) for who, facts in kept.items() if who not in living]
         return [
@@ -58,3 +58,8 @@ class RedisFacts(RedisLedger):
     def forget_canary(self, event_id: str) -> None:
         with answering():
             self.redis.delete(self.keys.canary(event_id))
+
+
+def _time(text: str) -> int:
+    """Return a time; 0 for what is none."""
+    return int(text) if text.isascii() and text.isdigit() else 0

@@ -9,8 +9,14 @@ from flask.logging import default_handler, has_level_handler
 
 log = logging.getLogger("flask_streamend")
 
-#: Deliberately broad: a mask too many hurts nobody.
-_ADDRESS = re.compile(r"""[^\s@<>"'(),;:\[\]]+@[^\s@<>"'(),;:\[\]]+""")
+_PART = r"""[^\s@<>"'(),;:\[\]]"""
+#: Deliberately broad: a mask too many hurts nobody. Quoted, in brackets and in links too. A match
+#: begins only where a part does: tried at each character, a long text would take hours.
+_ADDRESS = re.compile(
+    rf"""(?:(?<!{_PART}){_PART}+|"[^"\n]{{0,64}}")(?:@|%40)(?:{_PART}+|\[[^\]\s]{{0,64}}\])"""
+)
+#: What would begin another line, or steer a terminal.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
 def _mask_trace(record: logging.LogRecord) -> bool:
@@ -64,6 +70,15 @@ def printable(text: str) -> str:
 
 
 def mask_text(text: str, limit: int = 300) -> str:
-    """Return a text, such as a server's answer, with the addresses in it masked, and bounded."""
-    masked = mask(text)
+    """Return a text, such as a server's answer, masked, bounded, and in one line."""
+    masked = " ".join(_CONTROL.sub(" ", mask(text)).split())
     return masked if len(masked) <= limit else masked[: limit - 1] + "…"
+
+
+def error_text(error: BaseException) -> str:
+    """Return an error as logs and the ledger may show it; its own text may be anybody's."""
+    try:
+        text = str(error)
+    except Exception:  # noqa: BLE001 - an application's own kind of error
+        text = "it has no text"
+    return mask_text(f"{type(error).__name__}: {text}")
