@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import threading
 import time
@@ -71,6 +72,13 @@ class MemoryLedger:
         self._exemplars: dict[str, Exemplar] = {}
 
     @contextmanager
+    def _fresh(self, session: str) -> str:
+        """Name another session than one that was told: two notices never share a name."""
+        while True:
+            session = hashlib.sha1(session.encode()).hexdigest()[:16]  # noqa: S324 - a name
+            if session not in self._ledger:
+                return session
+
     def _act(self) -> Iterator[None]:
         """Do something at one instant, alone: as one Redis script does."""
         with self._lock:

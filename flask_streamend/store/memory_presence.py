@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -89,12 +88,6 @@ class MemoryPresence(MemoryLedger):
             session.peak = max(session.peak, clients, peak)
             self._clients[event] = clients
         return self._row(event, change, session, clients, due)
-
-    def _fresh(self, session: str) -> str:
-        while True:
-            session = hashlib.sha1(session.encode()).hexdigest()[:16]  # noqa: S324 - a name
-            if session not in self._ledger:
-                return session
 
     @staticmethod
     def _row(
