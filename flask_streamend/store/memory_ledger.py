@@ -71,7 +71,6 @@ class MemoryLedger:
         self._pulse = Pulse()
         self._exemplars: dict[str, Exemplar] = {}
 
-    @contextmanager
     def _fresh(self, session: str) -> str:
         """Name another session than one that was told: two notices never share a name."""
         while True:
@@ -79,6 +78,7 @@ class MemoryLedger:
             if session not in self._ledger:
                 return session
 
+    @contextmanager
     def _act(self) -> Iterator[None]:
         """Do something at one instant, alone: as one Redis script does."""
         with self._lock:
