@@ -49,8 +49,9 @@ class Pulse:
         if knew and knew != self.epoch and not self.emptied:
             self.emptied, self.whole = True, True
             self.since, self.till = now, max(self.till, now + lease)
-        if quiet and (quiet <= min(QUIET_MS, lease / 2) or not any(at >= now for at in leases)):
-            self.awake = now + quiet
+        if quiet:
+            speaks = quiet <= min(QUIET_MS, lease / 2) or not any(at >= now for at in leases)
+            self.awake = now + quiet if speaks else min(self.awake, now + quiet)
         gap = max(0, self.till - now)
         if not self.whole and not any(self.stale(at, gap) for at in leases):
             return 0

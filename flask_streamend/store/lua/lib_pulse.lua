@@ -46,8 +46,9 @@ local function pulse(knew, lease, quiet)
     seen, from, till, whole = name, now, math.max(till, now + lease), true
   end
   -- One who beats seldom, beside a lease, speaks for nobody else: only where no process lives.
-  if quiet > 0 and (quiet <= math.min(5000, lease / 2) or redis.call('ZCOUNT', KEYS[1], now, '+inf') == 0) then
-    awake = now + quiet
+  if quiet > 0 then
+    local speaks = quiet <= math.min(5000, lease / 2) or redis.call('ZCOUNT', KEYS[1], now, '+inf') == 0
+    awake = speaks and now + quiet or math.min(awake, now + quiet)
   end
   redis.call('HSET', KEYS[8], 'epoch', epoch, 'awake', awake, 'lease', lease, 'from', from,
     'till', till, 'whole', whole and '1' or '0', 'run', run, 'seen', seen)
