@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 import time
 from collections import Counter
 
 from .history import History
 from .many import many
+
+#: Histories after which it says how far it has come.
+PROGRESS = 5000
 
 
 def replay(seed: int) -> int:
@@ -24,12 +28,15 @@ def count(first: int, histories: int, jobs: int) -> int:
     """Run many histories over some cores, and print how it went."""
     began, failed, seconds = time.monotonic(), 0, 0.0
     let_pass: Counter[str] = Counter()
-    for ran in many(range(first, first + histories), jobs):
+    for done, ran in enumerate(many(range(first, first + histories), jobs), 1):
         let_pass += ran.let_pass
         seconds += ran.seconds
         if ran.failure:
             failed += 1
             print(f"seed {ran.seed}: {ran.failure[:600]}", flush=True)
+        if done % PROGRESS == 0:
+            so_far = f"{done} histories, {failed} failed, {seconds / 3600:.0f} simulated hours"
+            print(f"{so_far}: {dict(sorted(let_pass.items()))}", file=sys.stderr, flush=True)
     took = time.monotonic() - began
     print(
         f"{histories} histories, {failed} failed; {histories / took:.0f} a second on {jobs} cores;"

@@ -112,12 +112,13 @@ class Limits:
             # Limit: what others did just before the store went away for this process.
             if one.by.holding and -inf < contact.beat_before(one.at) <= stop:
                 return "stopped elsewhere"
-            # Limit: a process that is cut off from a store that others reach.
-            renewed = contact.renewed
-            last = bisect_left(renewed, one.at)
-            again = min([sent.at, *renewed[last : last + 1]])
-            if last and again - renewed[last - 1] >= world.lease + world.delay:
-                return "teller cut off"
+            # Limit: a process that is cut off from a store that others reach. It may be back
+            # while the attempt goes on.
+            for at in (one.began, one.at):
+                last = bisect_left(contact.renewed, at)
+                again = min([sent.at, *contact.renewed[last : last + 1]])
+                if last and again - contact.renewed[last - 1] >= world.lease + world.delay:
+                    return "teller cut off"
         if recorded is not None:
             # Limit: a store that loses writes it acknowledged.
             return "record lost" if recorded != world.server.life else ""

@@ -18,6 +18,7 @@ class Sent:
     """A notice that the mail server took.
 
     :ivar due: when the event ended, in seconds since the history began.
+    :ivar began: when the attempt began in which it was taken.
     :ivar decided: how it was decided that the session is over.
     :ivar known: whether its sender can still say that it was taken.
     """
@@ -26,6 +27,7 @@ class Sent:
     session: str
     message_id: str
     due: float
+    began: float
     at: float
     by: Process
     stopped: bool
@@ -67,11 +69,11 @@ class Channel:
 
     def send(self, notice: Notice) -> None:
         """Send a notice; it may be taken, and its answer lost."""
-        world = self._world
+        world, began = self._world, self._world.scheduler.now
         self._wait()
         if world.mail_away:
             raise ConnectionResetError("simulated: before the data")
-        sent = world.truth.take(notice, self._process)
+        sent = world.truth.take(notice, self._process, began)
         self._wait()
         if world.mail_away or world.random.random() < world.mail_unanswered:
             sent.known = False

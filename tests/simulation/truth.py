@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask_streamend.event import Notice
 from flask_streamend.store.base import Change, Outcome, Over
+from flask_streamend.store.memory_presence import GUESTS
 
 from .brief import brief
 from .mail import Sent
@@ -48,6 +49,7 @@ class Truth:
         self.silences: list[tuple[float, float]] = []
         self.began = 0.0
         self._heard_at = 0.0
+        self._expected = world.quiet
         self._number = 0
 
     # Viewers.
@@ -90,6 +92,7 @@ class Truth:
         self.put.clear()
         self.began = 0.0
         self._heard_at = self.world.scheduler.now
+        self._expected = self._heard_at + self.world.quiet
         self._unknown(life)
 
     def _unknown(self, who: object) -> None:
@@ -143,12 +146,10 @@ class Truth:
         if name in ("report", "heartbeat") and not self.began:
             self.began = now
         if name in ("report", "heartbeat", "look", "claim", "reap", "put_back"):
-            noticed = self.silences and self.silences[-1][0] == self._heard_at
-            if now - self._heard_at > self.world.quiet and not noticed:
-                self.silences.append((self._heard_at, now))
+            self._listened(now)
         # The alarm that looks after leases speaks for nobody.
         if name == "report" or (name == "heartbeat" and len(args) == BEAT_ARGUMENTS):
-            self._heard_at = now
+            self._spoke(now, args[4] / 1000 if name == "heartbeat" else self.world.quiet)
         if name == "report" and answer.known:
             self._reported(process, life, args[3], answer, noted)
         elif name == "heartbeat" and args[0] and answer.known:
@@ -169,6 +170,20 @@ class Truth:
             self._put_back(process, life, args[1])
         elif name == "settle" and args[3] is Outcome.SENT and answer >= 0:
             self._record(args[0], life)
+
+    def _listened(self, now: float) -> None:
+        """Note a silence, once, where nobody was heard of who was expected."""
+        if now > self._expected:
+            self.silences.append((self._heard_at, now))
+            self._expected = inf
+
+    def _spoke(self, now: float, quiet: float) -> None:
+        """Note a beat; one that comes seldom ends no earlier silence of processes that live."""
+        holders = self.world.server.store._holders.items()
+        leases = [holder.lease / 1000 for name, holder in holders if name != GUESTS]
+        often = quiet <= self.world.quiet
+        if often or self._expected == inf or all(at < Clock.EPOCH + now for at in leases):
+            self._heard_at, self._expected = now, now + quiet
 
     def _reported(
         self, process: Process, life: int, held: Any, answer: Any, noted: tuple[float, list[Viewer]]
@@ -256,7 +271,7 @@ class Truth:
 
     # The mail server.
 
-    def take(self, notice: Notice, process: Process) -> Sent:
+    def take(self, notice: Notice, process: Process, began: float) -> Sent:
         """Note a notice that the mail server took, and check that it may have."""
         world = self.world
         sent = Sent(
@@ -264,6 +279,7 @@ class Truth:
             notice.session,
             notice.message_id,
             notice.due_at - Clock.EPOCH,
+            began,
             world.scheduler.now,
             process,
             notice.stopped,
