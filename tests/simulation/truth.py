@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask_streamend.event import Notice
 from flask_streamend.store.base import Change, Outcome, Over
+from flask_streamend.store.bounds import QUIET_MS
 from flask_streamend.store.memory_presence import GUESTS
 
 from .brief import brief
@@ -147,9 +148,8 @@ class Truth:
             self.began = now
         if name in ("report", "heartbeat", "look", "claim", "reap", "put_back"):
             self._listened(now)
-        # The alarm that looks after leases speaks for nobody.
-        if name == "report" or (name == "heartbeat" and len(args) == BEAT_ARGUMENTS):
-            self._spoke(now, args[4] / 1000 if name == "heartbeat" else self.world.quiet)
+        if name in ("report", "heartbeat"):
+            self._spoke(name, args, now)
         if name == "report" and answer.known:
             self._reported(process, life, args[3], answer, noted)
         elif name == "heartbeat" and args[0] and answer.known:
@@ -177,12 +177,17 @@ class Truth:
             self.silences.append((self._heard_at, now))
             self._expected = inf
 
-    def _spoke(self, now: float, quiet: float) -> None:
+    def _spoke(self, name: str, args: tuple[Any, ...], now: float) -> None:
         """Note a beat; one that comes seldom ends no earlier silence of processes that live."""
+        quiet, watch = self.world.quiet, name == "heartbeat" and len(args) < BEAT_ARGUMENTS
+        if name == "heartbeat":
+            quiet = (args[1] + QUIET_MS if watch else args[4]) / 1000
         holders = self.world.server.store._holders.items()
         leases = [holder.lease / 1000 for name, holder in holders if name != GUESTS]
-        often = quiet <= self.world.quiet
-        if often or self._expected == inf or all(at < Clock.EPOCH + now for at in leases):
+        alone = all(at < Clock.EPOCH + now for at in leases)
+        # The alarm that looks after leases speaks for nobody beside one.
+        seldom = watch or (quiet > self.world.quiet and self._expected < inf)
+        if alone or not seldom:
             self._heard_at, self._expected = now, now + quiet
 
     def _reported(
