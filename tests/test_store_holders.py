@@ -259,18 +259,6 @@ def test_a_stopped_event_ends_with_viewers(any_store: Store) -> None:
     assert any_store.totals(0).clients == 1
 
 
-def test_what_had_ended_before_it_was_stopped_ended_then(any_store: Store) -> None:
-    """A stop does not move the end of an event whose grace period was over and not claimed."""
-    web = Web(any_store, "a", 1)
-    web.set("jam", 1)
-    due = web.set("jam", 0).due
-    assert due is not None
-    eventually(lambda: any_store.look(None).now > due, "the event is due")
-    ended = any_store.finish("jam", Change.STOPPED)
-    assert ended is not None
-    assert ended.due == due
-
-
 def test_who_reports_a_stopped_session_opens_none(any_store: Store) -> None:
     """A holder that goes on with a stopped session is told so, and nothing begins."""
     web, other = Web(any_store, "a"), Web(any_store, "b")

@@ -275,8 +275,6 @@ class MemoryPresence(MemoryLedger):
             session, now = self._sessions.pop(event_id, None), self._now()
             if session is None:
                 return None
-            # It had ended, and was not claimed yet: it ended when it did.
-            at = min(now, self._due.get(event_id, now))
             clients = sum(h.held.pop(event_id, 0) for h in self._holders.values())
             if change is Change.STOPPED and event_id in self._guests:
                 self._stragglers[event_id] = self._guests[event_id]
@@ -287,10 +285,10 @@ class MemoryPresence(MemoryLedger):
             self._over[event_id, session.id, change] = self._after()
             if change is Change.PURGED:
                 self._stats["sessions_purged"] += 1
-                return Ended(event_id, session.id, at, session.started, session.peak, clients)
+                return Ended(event_id, session.id, now, session.started, session.peak, clients)
             session.trace = session.trace or trace
             gap = self._beat()
-            ended = self._deliver(event_id, session, at, clients)
+            ended = self._deliver(event_id, session, now, clients)
             # After an outage a process may still have to say that it was told of this session.
             self._ledger[session.id].next_at = now + gap
             return ended

@@ -22,8 +22,6 @@ if redis.call('ZCARD', KEYS[1]) + 1 > #KEYS - 14 then return {'again'} end
 local packed = redis.call('HGET', KEYS[3], event)
 if not packed then return {} end
 local session = cjson.decode(packed)
--- It had ended, and an outage or a hold kept it from being claimed: it ended when it did.
-local at = math.min(now, tonumber(redis.call('ZSCORE', KEYS[4], event) or now))
 local clients = 0
 for i = 15, #KEYS do
   local count = redis.call('HGET', KEYS[i], event)
@@ -48,11 +46,11 @@ redis.call('ZREMRANGEBYSCORE', KEYS[6], '-inf', now - tonumber(ARGV[3]))
 redis.call('PEXPIRE', KEYS[6], ARGV[3])
 if ARGV[2] == 'purged' then
   redis.call('HINCRBY', KEYS[5], 'sessions_purged', 1)
-  return {event, session.id, at, session.started, session.peak, clients, ''}
+  return {event, session.id, now, session.started, session.peak, clients, ''}
 end
 session.trace = session.trace or (ARGV[4] ~= '' and ARGV[4] or nil)
 local gap = pulse('', 0, 0).gap
-local ended = deliver(event, session, at, clients, KEYS[10], KEYS[11])
+local ended = deliver(event, session, now, clients, KEYS[10], KEYS[11])
 -- After an outage a process may still have to say that it was told of this session.
 if gap > 0 then redis.call('ZADD', KEYS[10], now + gap, session.id) end
 return ended
