@@ -5,6 +5,7 @@ Each rule says which limit it is, and returns its name only where its very circu
 
 from __future__ import annotations
 
+import itertools
 from bisect import bisect_left
 from math import inf
 from typing import TYPE_CHECKING
@@ -34,7 +35,7 @@ class Limits:
     def unheard(self, sent: Sent, viewer: Viewer, decided: float) -> str:
         """Return why the one who decided could not know of a viewer; empty: it had to."""
         world, truth = self.world, self.world.truth
-        decision = truth.decisions.get((sent.event, sent.session))
+        decision = sent.decided
         if decision is not None and decision.alone:
             if viewer.process is decision.by:
                 return ""
@@ -65,16 +66,36 @@ class Limits:
     def _told_apart(self, sent: Sent, viewer: Viewer) -> bool:
         """Return whether an emptied store got an end back after the end it would be one with."""
         truth, life = self.world.truth, self.world.server.life
-        put = truth.put.get((sent.event, sent.session), -inf)
+        put = min(truth.put[sent.event, sent.session].values(), default=-inf)
         return life > 0 and any(
             event == sent.event and session != sent.session and viewer.opened <= other.at <= put
             for (event, session), other in truth.decisions.items()
         )
 
+    def put_back(self, sent: Sent, viewer: Viewer, decided: float) -> str:
+        """Return why who put an end back did not know of a viewer, or who knew did not speak."""
+        world, truth = self.world, self.world.truth
+        put = truth.put[sent.event, sent.session]
+        for process, at in put.items():
+            renewed = truth.contacts[process].renewed
+            last = renewed[i - 1] if (i := bisect_left(renewed, at)) else -inf
+            others = (c.renewed for life, c in truth.contacts.items() if life is not process)
+            long = at - world.lease - world.delay
+            # Limit: a process that is cut off from a store that others reach puts back its own.
+            away = process is not viewer.process and -inf < last <= long and viewer.closed > last
+            if away and any(last < one <= long for one in itertools.chain(*others)):
+                return "cut off"
+        waited = truth.began + world.lease
+        here = put.get(viewer.process, inf) > decided and viewer.closed < truth.began
+        if put and here and truth.contacts[viewer.process].in_trouble(waited - EPSILON, waited):
+            # Limit: not back within the lease that an emptied store waits, to say what it knows.
+            return "store emptied, cut off"
+        return ""
+
     def cut_off(self, sent: Sent, viewer: Viewer, decided: float) -> str:
         """Return whether a viewer's process was cut off for longer than lease and delay."""
         world, truth = self.world, self.world.truth
-        decision = truth.decisions.get((sent.event, sent.session))
+        decision = sent.decided
         if decision is not None and decision.alone:
             # The store had reaped it before the one who decided lost contact.
             last = max(truth.contacts[viewer.process].renewed, default=-inf)
@@ -165,7 +186,12 @@ class Limits:
         if decided is None or later is None:
             return ""
         if later.at < decided.at:
-            first, decided = second, later
+            first, decided, second, later = second, later, first, decided
+        emptied = None is not decided.life != later.life is not None
+        if emptied and abs(second.due - first.due) <= SLACK:
+            # Limit: a store that loses writes. Two ends became one there, which was told; one who
+            # did not hear that they are one puts its own back.
+            return "record lost"
         # Who decides alone knows what it knew at its last beat.
         knew = truth.contacts[decided.by].beat_before(decided.at) if decided.alone else decided.at
         for viewer in truth.viewers[first.event]:

@@ -131,8 +131,9 @@ class Line:
             raise
         finally:
             contact.waits.discard(began)
-        if self._scheduler.now - began > QUICK:
-            contact.troubles.append((began, self._scheduler.now))
+            # Of a process that dies meanwhile, too.
+            if self._scheduler.now - began > QUICK:
+                contact.troubles.append((began, self._scheduler.now))
         if name == "report" or (name == "heartbeat" and args[0]):
             contact.well(self._scheduler.now)
         if name == "heartbeat" and args[0]:

@@ -34,7 +34,7 @@ class Promises:
 
     def told(self, sent: Sent) -> None:
         """Check a notice at the instant it is taken."""
-        decision = self.world.truth.decisions.get((sent.event, sent.session))
+        decision = sent.decided
         if sent.at < sent.due - EPSILON:
             self.broken("never early", f"{sent} told before its due time")
         if self._again(sent):
@@ -50,8 +50,10 @@ class Promises:
 
     def _there(self, sent: Sent, viewer: Viewer, decided: float) -> None:
         """Judge a viewer who was there within the grace period of an end that was told."""
-        why = self.limits.unheard(sent, viewer, decided) or self.limits.cut_off(
-            sent, viewer, decided
+        why = (
+            self.limits.unheard(sent, viewer, decided)
+            or self.limits.cut_off(sent, viewer, decided)
+            or self.limits.put_back(sent, viewer, decided)
         )
         if not why and not viewer.knowing:
             # Limit: a store that lost its writes, and a process that is dead.

@@ -10,21 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 from flask_streamend.event import Notice
 from flask_streamend.store.base import Change, Outcome, Over
-from flask_streamend.store.bounds import QUIET_MS
-from flask_streamend.store.memory_presence import GUESTS
 
 from .brief import brief
 from .mail import Sent
 from .people import Contact, Decision, Viewer
 from .scheduler import Clock, Life
+from .silence import Silences
 
 if TYPE_CHECKING:
     from .process import Process
     from .world import World
 
 
-#: Of a heartbeat of one who beats often.
-BEAT_ARGUMENTS = 5
 #: Seconds by which an end may be put back later than it was: a call that takes long.
 LATE = 1.5
 
@@ -33,7 +30,8 @@ class Truth:
     """Keeps record.
 
     :ivar stops: when hosts stopped sessions.
-    :ivar put: when an end was put back into the store, as it lives now.
+    :ivar put: who put an end back into the store, as it lives now, and when first.
+    :ivar alone: what stand-ins decided, and the instants of those ends.
     :ivar began: when the store, as it lives now, was heard of first.
     :ivar silences: when the store, as it lives now, had heard of nobody, and when somebody came.
     """
@@ -44,13 +42,12 @@ class Truth:
         self.sent: dict[str, list[Sent]] = defaultdict(list)
         self.decisions: dict[tuple[str, str], Decision] = {}
         self.recorded: dict[tuple[str, str], int] = {}
-        self.put: dict[tuple[str, str], float] = {}
+        self.put: dict[tuple[str, str], dict[Process, float]] = defaultdict(dict)
+        self.alone: dict[tuple[Process, str, str], tuple[int, Decision]] = {}
         self.stops: dict[tuple[str, str], float] = {}
         self.contacts: dict[Life, Contact] = defaultdict(Contact)
-        self.silences: list[tuple[float, float]] = []
+        self.silences = Silences(world)
         self.began = 0.0
-        self._heard_at = 0.0
-        self._expected = world.quiet
         self._number = 0
 
     # Viewers.
@@ -92,8 +89,6 @@ class Truth:
         self.silences.clear()
         self.put.clear()
         self.began = 0.0
-        self._heard_at = self.world.scheduler.now
-        self._expected = self._heard_at + self.world.quiet
         self._unknown(life)
 
     def _unknown(self, who: object) -> None:
@@ -104,10 +99,13 @@ class Truth:
         """Note that a process heard of a session's stop, of which it may hold viewers."""
         known = process.presence._known.get(over.event_id)
         decision = self.decisions.get((over.event_id, over.session))
-        if known is None or known.session != over.session or decision is None:
+        # They may all be gone again, unheard.
+        gone = known is None and process.endings.owed.knows(over.session)
+        if decision is None or not (gone or (known and known.session == over.session)):
             return
         for viewer in self.viewers[over.event_id]:
-            if viewer.process is process and viewer.closed >= decision.at:
+            here = viewer.process is process and viewer.closed >= decision.at
+            if here and not (gone and viewer.heard < inf):
                 viewer.over = True
 
     def stopped(self, event: str) -> None:
@@ -146,10 +144,7 @@ class Truth:
             self.world.note(f"{process}: {name}{brief(args)} -> {brief(answer)}")
         if name in ("report", "heartbeat") and not self.began:
             self.began = now
-        if name in ("report", "heartbeat", "look", "claim", "reap", "put_back"):
-            self._listened(now)
-        if name in ("report", "heartbeat"):
-            self._spoke(name, args, now)
+        self.silences.called(name, args, now)
         if name == "report" and answer.known:
             self._reported(process, life, args[3], answer, noted)
         elif name == "heartbeat" and args[0] and answer.known:
@@ -171,25 +166,6 @@ class Truth:
         elif name == "settle" and args[3] is Outcome.SENT and answer >= 0:
             self._record(args[0], life)
 
-    def _listened(self, now: float) -> None:
-        """Note a silence, once, where nobody was heard of who was expected."""
-        if now > self._expected:
-            self.silences.append((self._heard_at, now))
-            self._expected = inf
-
-    def _spoke(self, name: str, args: tuple[Any, ...], now: float) -> None:
-        """Note a beat; one that comes seldom ends no earlier silence of processes that live."""
-        quiet, watch = self.world.quiet, name == "heartbeat" and len(args) < BEAT_ARGUMENTS
-        if name == "heartbeat":
-            quiet = (args[1] + QUIET_MS if watch else args[4]) / 1000
-        holders = self.world.server.store._holders.items()
-        leases = [holder.lease / 1000 for name, holder in holders if name != GUESTS]
-        alone = all(at < Clock.EPOCH + now for at in leases)
-        # The alarm that looks after leases speaks for nobody beside one.
-        seldom = watch or (quiet > self.world.quiet and self._expected < inf)
-        if alone or not seldom:
-            self._heard_at, self._expected = now, now + quiet
-
     def _reported(
         self, process: Process, life: int, held: Any, answer: Any, noted: tuple[float, list[Viewer]]
     ) -> None:
@@ -203,7 +179,9 @@ class Truth:
         for viewer in there:
             viewer.heard = min(viewer.heard, now)
             viewer.first_heard = min(viewer.first_heard, now)
-            viewer.over = viewer.event in over
+            one = held[viewer.event]
+            uncounted = viewer.over and not one.count and one.most <= 0
+            viewer.over = uncounted or viewer.event in over
         for row in answer.events:
             gone = row.event_id in held and not held[row.event_id].count
             for viewer in self.viewers[row.event_id]:
@@ -228,7 +206,8 @@ class Truth:
 
     def _put_back(self, process: Process, life: int, kept: Any) -> None:
         for end in kept:
-            self.put.setdefault((end.event_id, end.session), self.world.scheduler.now)
+            put = self.put[end.event_id, end.session]
+            put.setdefault(process, self.world.scheduler.now)
             for viewer in self.viewers[end.event_id]:
                 if process in viewer.knowing:
                     viewer.knowing.add(life)
@@ -249,10 +228,10 @@ class Truth:
             self.world.note(f"{process} standing in: {name}{brief(args)} -> {brief(answer)}")
         if name == "claim":
             for end in answer:
-                now = self.world.scheduler.now
+                decision = Decision(self.world.scheduler.now, None, process, alone=True)
+                self.alone[process, end.event_id, end.session] = end.due, decision
                 known = self.decisions.get((end.event_id, end.session))
                 if known is None or known.life != self.world.server.life:
-                    decision = Decision(now, None, process, alone=True)
                     self.decisions[end.event_id, end.session] = decision
 
     def _decided(
@@ -278,7 +257,8 @@ class Truth:
 
     def take(self, notice: Notice, process: Process, began: float) -> Sent:
         """Note a notice that the mail server took, and check that it may have."""
-        world = self.world
+        world, key = self.world, (notice.event.id, notice.session)
+        due, decided = self.alone.get((process, *key), (None, None))
         sent = Sent(
             notice.event.id,
             notice.session,
@@ -288,7 +268,7 @@ class Truth:
             world.scheduler.now,
             process,
             notice.stopped,
-            self.decisions.get((notice.event.id, notice.session)),
+            decided if due == int(notice.due_at * 1000) else self.decisions.get(key),
         )
         world.note(f"{process.name}: TOLD {sent.event} {sent.session} due {sent.due:.3f}")
         world.promises.told(sent)
