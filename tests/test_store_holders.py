@@ -167,6 +167,19 @@ def test_a_late_word_of_the_dead_is_ignored_until_it_is_full(any_store: Store) -
     agree(any_store)
 
 
+def test_a_report_held_up_on_its_way_brings_nobody_back(any_store: Store) -> None:
+    """A full report from before a goodbye, or a repeat of the last one, counts nobody again."""
+    web = Web(any_store, "a")
+    web.send({"jam": 2}, seq=3, full=True)
+    any_store.reap("a", goodbye=True)
+    for seq in (2, 3):
+        assert web.send({"jam": 2}, seq=seq, full=True).events == ()
+    assert state(any_store)[1] == 0
+    assert web.send({"jam": 1}, seq=4, full=True).events
+    assert state(any_store) == ("live", 1)
+    agree(any_store)
+
+
 def test_a_guest_counts_once_however_often_it_comes(any_store: Store) -> None:
     """A guest who joins twice is one viewer, and who leaves twice is gone once."""
     assert guest(any_store, "join", "ann") is Change.STARTED

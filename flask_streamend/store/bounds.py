@@ -7,6 +7,8 @@ KEEP_COUNT = 10_000
 OVERDUE_MS = 5_000
 #: A session that was stopped or purged is remembered this long: far longer than a process's beat.
 OVER_MS = 3_600_000
+#: A process that is gone is remembered this long: longer than a report may be on its way.
+GONE_MS = 60_000
 #: What is ready this long counts as unheard, and for so long one process only is asked to ring.
 UNHEARD_MS = 1_000
 RINGING_MS = 3_000

@@ -14,7 +14,8 @@ class Keys:
     key           type    holds
     ============  ======  ==========================================================
     holders       zset    process -> when its lease lapses
-    held:PROCESS  hash    event -> viewers that process holds; ``#seq`` -> its last report
+    held:PROCESS  hash    event -> viewers that process holds; ``#seq`` -> its last report,
+                          which stays for a minute when the process is gone
     held:guests   hash    event -> viewers by name, whom no process holds
     guests:EVENT  zset    viewer (hashed) -> when it is gone by itself
     stragglers:EVENT  zset  viewer (hashed) of a stopped session -> when it is gone; for an hour

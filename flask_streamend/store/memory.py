@@ -61,7 +61,8 @@ class MemoryStore(MemoryFacts):
         with self._act():
             put, known = 0, self._holders.get(holder)
             # Delayed on its way: the holder has put back all this, and reported, since.
-            if known is not None and known.seq > seq:
+            last = known.seq if known else self._gone.last(holder, self._now())
+            if last > seq:
                 return 0
             for end in kept:
                 put += self._put_back(holder, end)

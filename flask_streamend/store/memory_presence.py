@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from .base import Change, Ended, GuestAct, Heartbeat, Held, Over, Report, Reported
 from .bounds import OVER_MS, QUIET_MS, RINGING_MS, SHARED_MAX, UNHEARD_MS
+from .memory_gone import Gone
 from .memory_ledger import MemoryLedger, Session
 
 GUESTS = "guests"
@@ -28,6 +29,7 @@ class MemoryPresence(MemoryLedger):
     def __init__(self, clock: Callable[[], float] | None = None) -> None:
         super().__init__(clock)
         self._holders: dict[str, _Holder] = {GUESTS: _Holder(lease=2**62)}
+        self._gone = Gone()
         self._guests: dict[str, dict[str, int]] = {}
         self._stragglers: dict[str, dict[str, int]] = {}
         self._clients: dict[str, int] = {}
@@ -114,6 +116,8 @@ class MemoryPresence(MemoryLedger):
             if known is None:
                 if not full:
                     return Report(self._after(), known=False)
+                if seq <= self._gone.last(holder, self._now()):
+                    return Report(self._after())
                 known = self._holders[holder] = _Holder(lease=0, seq=-1)
             if seq < known.seq:
                 return Report(self._after())
@@ -212,6 +216,7 @@ class MemoryPresence(MemoryLedger):
                 left = self._after() if self._clients.get(event, 0) > count else 0
                 rows.append(self._apply(known.held, event, 0, "", -1, left=left))
             del self._holders[holder]
+            self._gone.note(holder, known.seq, self._now())
             return Report(self._after(), tuple(rows))
 
     def guest(

@@ -21,6 +21,7 @@ for _, event in ipairs(redis.call('HKEYS', KEYS[10])) do
     reply[#reply + 1] = apply(KEYS[10], event, 0, '', -1, 0, 0, others and after or 0)
   end
 end
-redis.call('DEL', KEYS[10])
+-- Its number stays for a minute: a report that was held up on its way brings nobody back.
+redis.call('PEXPIRE', KEYS[10], 60000)
 redis.call('ZREM', KEYS[1], ARGV[1])
 return reply

@@ -23,10 +23,16 @@
 local holder, seq, full = ARGV[1], tonumber(ARGV[2]), ARGV[4] == '1'
 
 local state = pulse(ARGV[6], tonumber(ARGV[3]), tonumber(ARGV[7]))
-if not full and not redis.call('ZSCORE', KEYS[1], holder) then return {'unknown', after} end
+local known = redis.call('ZSCORE', KEYS[1], holder)
+if not full and not known then return {'unknown', after} end
 local last = tonumber(redis.call('HGET', KEYS[10], '#seq') or '-1')
 -- The same number again is a repeat whose answer was lost: it is answered anew.
-if seq < last then return {'old', after} end
+if seq < last or (not known and seq == last) then return {'old', after} end
+-- Who was reaped, and says more, begins anew.
+if not known then
+  last = -1
+  redis.call('PERSIST', KEYS[10])
+end
 
 local lease = after + tonumber(ARGV[3])
 -- Held up since before the gap: it does not say who came meanwhile. So the gap lasts until now, and
