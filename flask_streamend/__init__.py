@@ -9,6 +9,7 @@ A map of the package, in the order data walks it::
     ending       last one left, somebody back: timer (this process's) and alarms (RQ's)
     jobs         what RQ runs when an alarm rings
     notices/     who delivers what is due, and the channels a notice can take
+    directory/   events, hosts and their wishes from an application's own tables
     telemetry/   metrics, counts, logs, traces
     web/         health, metrics and status pages, JSON, the browser's client
     commands/    the larger commands of ``flask streamend``
@@ -34,9 +35,11 @@ from . import register_extension as _register_extension
 from ._version import __version__
 
 if TYPE_CHECKING:
+    from .directory import SQLAlchemyDirectory
     from .errors import (
         ApplicationError,
         ConfigurationError,
+        DirectoryError,
         EventIdError,
         NotRegisteredError,
         PermanentError,
@@ -51,6 +54,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "ApplicationError": "errors",
     "ConfigurationError": "errors",
+    "DirectoryError": "errors",
     "Event": "event",
     "EventIdError": "errors",
     "EventStatus": "event",
@@ -59,6 +63,7 @@ _HOMES = {
     "Notice": "event",
     "PermanentError": "errors",
     "Preferences": "event",
+    "SQLAlchemyDirectory": "directory",
     "StoreError": "errors",
     "StreamEnd": "extension",
     "StreamEndError": "errors",
@@ -68,6 +73,7 @@ _HOMES = {
 __all__ = [
     "ApplicationError",
     "ConfigurationError",
+    "DirectoryError",
     "Event",
     "EventIdError",
     "EventStatus",
@@ -76,6 +82,7 @@ __all__ = [
     "Notice",
     "PermanentError",
     "Preferences",
+    "SQLAlchemyDirectory",
     "StoreError",
     "StreamEnd",
     "StreamEndError",

@@ -149,3 +149,25 @@ class Notice:
     url: str
     message_id: str
     stopped: bool = False
+
+
+@dataclass(frozen=True)
+class NoticeRecord:
+    """What became of a notice, for whoever records it: see ``record`` of an event loader.
+
+    :param status: ``sent``, ``skipped``, ``retrying``, ``dead`` or ``digested``.
+    :param attempts: attempts made so far.
+    :param error: the last error, with addresses masked, or why it was skipped; else empty.
+    :param at: when that was, in seconds since the epoch, on the store's clock.
+    :param subject: ``None``: that of one event's end.
+    """
+
+    event_id: str
+    session: str
+    channel: str
+    status: str
+    message_id: str
+    attempts: int
+    error: str
+    at: float
+    subject: str | None = None

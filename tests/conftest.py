@@ -19,6 +19,7 @@ from flask_streamend.store.redis import RedisStore
 from .apps.store import pooled
 from .collector import Collector
 from .ground import Ground
+from .postgres import PostgresServer, postgres_programs
 from .servers import Mailbox, Process, Site, eventually, free_port, redis_program
 
 StartSite = Callable[..., Site]
@@ -100,6 +101,19 @@ def collector() -> Iterator[Collector]:
     collector = Collector()
     yield collector
     collector.stop()
+
+
+@pytest.fixture(scope="module")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    """Return a PostgreSQL that a module's tests share."""
+    programs = postgres_programs()
+    if programs is None:
+        missing("postgres", "apt-get install postgresql")
+        return
+    server = PostgresServer(tmp_path_factory.mktemp("postgres"), programs)
+    server.start()
+    yield server
+    server.stop()
 
 
 @pytest.fixture(params=["redis", "memory"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import secrets
 from contextlib import ExitStack
 from email.charset import QP, Charset
@@ -24,6 +23,7 @@ from ..event import Notice
 from ..settings import Settings
 from .base import Skip
 from .smtp import SMTPConnection, ascii_domain
+from .subject import subject
 
 TITLE = "Event Stream Completed"
 SUBTITLE = "Your event stream has ended"
@@ -185,8 +185,7 @@ class MailChannel:
             "url": notice.url,
         }
         message = NoticeMessage(
-            # One line, whatever the name holds: a line break here would begin another header.
-            subject=f"Event Stream Ended - {one_line(event.name)}",
+            subject=subject(event.name),
             recipients=[event.host_email],
             body=render_template("streamend/notice.txt", **words).strip() + "\n",
             html=render_template("streamend/notice.html", **words),
@@ -196,11 +195,6 @@ class MailChannel:
         if message.has_bad_headers():
             raise PermanentError("the sender or the host's address holds a line break", "refused")
         return message
-
-
-def one_line(text: str) -> str:
-    """Return a text with every run of white space and control characters made one space."""
-    return re.sub(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029]+", " ", text).strip()
 
 
 def _mail() -> Any:

@@ -1,0 +1,134 @@
+"""An event with its host, out of the application's tables."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Any
+
+from flask import current_app
+from sqlalchemy import JSON, Connection, Row, Select, Text, literal, select, type_coerce
+from sqlalchemy.exc import DataError, DBAPIError, StatementError
+
+from ..errors import EventIdError
+from ..event import Event, Preferences, check_delay, check_event_id
+from ..state import KEY
+from ..telemetry.logs import log
+from .ids import fit, text_of
+from .tables import Tables
+
+#: What a malformed one of these is, beside a number out of range.
+_KINDS = {"channels": "a list of names", "muted": "true or false", "delay": "a number of seconds"}
+
+
+def load(connection: Connection, tables: Tables, event_id: str) -> Event | None:
+    """Return an event; None where no row has exactly this id."""
+    row = find(connection, tables, event_id)
+    if row is None:
+        return None
+    return Event(
+        id=event_id,
+        name=event_id if row.name is None else str(row.name),
+        host_id="" if row.host_id is None else str(row.host_id),
+        host_email=row.email,
+        delay=_delay(event_id, row.notification_delay),
+        preferences=_preferences(event_id, row.notification_preferences),
+    )
+
+
+def find(connection: Connection, tables: Tables, event_id: str) -> Row[Any] | None:
+    """Return an event's row: id, name, host_id, email and what else there is of it."""
+    try:
+        value = fit(tables.events["id"], check_event_id(event_id), connection.dialect.name)
+        # A database may take two texts for one: `jam` and `JAM`, `7` and `007`.
+        for row in () if value is None else connection.execute(_query(tables, value)):
+            if text_of(tables.events["id"], row.id) == event_id:
+                return row
+    except (EventIdError, DataError):
+        return None
+    except StatementError as error:
+        if isinstance(error, DBAPIError):
+            raise
+        return None  # the column's own type does not take it
+    return None
+
+
+def _query(tables: Tables, value: object) -> Select[Any]:
+    events, users = tables.events, tables.users
+    delay: Any = events.get("notification_delay", literal(None))
+    wishes: Any = users.get("notification_preferences", literal(None))
+    if isinstance(wishes.type, JSON):
+        # As text where the driver knows no JSON: what is malformed must not keep the row from us.
+        wishes = type_coerce(wishes, Text)
+    hosts = events["host_id"] == users["id"]
+    return (
+        select(
+            events["id"].label("id"),
+            events["name"].label("name"),
+            events["host_id"].label("host_id"),
+            users["email"].label("email"),
+            delay.label("notification_delay"),
+            wishes.label("notification_preferences"),
+        )
+        .select_from(events["id"].table.outerjoin(users["id"].table, hosts))
+        .where(events["id"] == value)
+    )
+
+
+def _delay(event_id: str, value: Any) -> float | None:
+    try:
+        if value is None:
+            return None
+        return check_delay(float(value) if isinstance(value, Decimal) else value, "it")
+    except ValueError:
+        _warn(event_id, "its notification_delay is no number of seconds from 0 to 86,400")
+        return None
+
+
+def _preferences(event_id: str, value: Any) -> Preferences | None:
+    """Return a host's preferences; what is malformed is as if it were not there."""
+    if value is None:
+        return None
+    try:
+        wishes = json.loads(value) if isinstance(value, (str, bytes)) else value
+    except ValueError:
+        wishes = value
+    if not isinstance(wishes, dict):
+        _warn(event_id, "its host's notification_preferences are no JSON object")
+        return None
+    usable: dict[str, Any] = {}
+    for key in ("channels", "muted", "delay", "digest"):
+        if wishes.get(key) is None:
+            continue
+        try:
+            one = {key: _usable(key, wishes[key])}
+            Preferences(**one)
+            usable |= one
+        except (TypeError, ValueError):
+            expected = _KINDS.get(key, "a number of seconds")
+            _warn(event_id, f"in its host's notification_preferences {key} is not {expected}")
+    return Preferences(**usable)
+
+
+def _usable(key: str, value: Any) -> Any:
+    """Return one preference.
+
+    :raises ValueError: where it has not the right type; what else may be wrong with it
+        :class:`~flask_streamend.Preferences` says.
+    """
+    if key == "channels":
+        if isinstance(value, list) and all(isinstance(name, str) and name for name in value):
+            return tuple(dict.fromkeys(value))
+    elif isinstance(value, bool):
+        if key == "muted":
+            return value
+    elif key != "muted" and isinstance(value, (int, float)) and value >= 0:
+        return float(value)
+    raise ValueError(key)
+
+
+def _warn(event_id: str, what: str) -> None:
+    """Say, and count, what can't be used; not its value, which may be anything."""
+    log.warning("Event %s: %s", event_id, what, extra={"event_id": event_id})
+    if current_app and KEY in current_app.extensions:
+        current_app.extensions[KEY].tally.error("event_loader")
