@@ -153,7 +153,7 @@ class Notice:
 
 @dataclass(frozen=True)
 class NoticeRecord:
-    """What became of a notice, for whoever records it: see ``record`` of an event loader.
+    """What became of a notice, for an event loader that records notices.
 
     :param status: ``sent``, ``skipped``, ``retrying``, ``dead`` or ``digested``.
     :param attempts: attempts made so far.

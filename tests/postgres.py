@@ -91,7 +91,7 @@ class PostgresServer:
     def run(self, sql: str) -> list[tuple[Any, ...]]:
         """Run statements and return the last one's rows."""
         with closing(self.connect()) as connection:
-            cursor = connection.execute(sql)  # type: ignore[call-overload]
+            cursor = connection.execute(sql)
             return cursor.fetchall() if cursor.description else []
 
     def connect(self) -> psycopg.Connection[Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigurationError
@@ -65,14 +65,14 @@ class SQLAlchemyDirectory:
 
         return self._asking.run(lambda connection, tables: load(connection, tables, event_id))
 
-    def record(self, notice: NoticeRecord) -> None:
-        """Write what became of a notice: its row in ``emails``, made or brought up to date.
+    def record(self, notices: Sequence[NoticeRecord]) -> None:
+        """Write what became of notices: their rows in ``emails``, made or brought up to date.
 
         Nothing is written where there is no such table, or no such event any more.
 
-        :raises PermanentError: where the row can't be written, however often it is tried.
+        :raises PermanentError: where a row can't be written, however often it is tried.
         :raises DirectoryError: where the database does not answer within two seconds.
         """
         from .recorder import record
 
-        self._asking.run(lambda connection, tables: record(connection, tables, notice))
+        self._asking.run(lambda connection, tables: record(connection, tables, notices))

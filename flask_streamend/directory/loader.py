@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -23,7 +24,14 @@ _KINDS = {"channels": "a list of names", "muted": "true or false", "delay": "a n
 
 def load(connection: Connection, tables: Tables, event_id: str) -> Event | None:
     """Return an event; None where no row has exactly this id."""
-    row = find(connection, tables, event_id)
+    try:
+        row = find(connection, tables, [check_event_id(event_id)]).get(event_id)
+    except (EventIdError, DataError):
+        return None
+    except StatementError as error:
+        if isinstance(error, DBAPIError):
+            raise
+        return None  # the column's own type does not take it
     if row is None:
         return None
     return Event(
@@ -36,24 +44,21 @@ def load(connection: Connection, tables: Tables, event_id: str) -> Event | None:
     )
 
 
-def find(connection: Connection, tables: Tables, event_id: str) -> Row[Any] | None:
-    """Return an event's row: id, name, host_id, email and what else there is of it."""
-    try:
-        value = fit(tables.events["id"], check_event_id(event_id), connection.dialect.name)
-        # A database may take two texts for one: `jam` and `JAM`, `7` and `007`.
-        for row in () if value is None else connection.execute(_query(tables, value)):
-            if text_of(tables.events["id"], row.id) == event_id:
-                return row
-    except (EventIdError, DataError):
-        return None
-    except StatementError as error:
-        if isinstance(error, DBAPIError):
-            raise
-        return None  # the column's own type does not take it
-    return None
+def find(connection: Connection, tables: Tables, ids: Iterable[str]) -> dict[str, Row[Any]]:
+    """Return events' rows by their ids: id, name, host_id, email and what else there is of them.
+
+    :raises StatementError: where the column of ids does not take one of them, among others.
+    """
+    column, dialect = tables.events["id"], connection.dialect.name
+    values = [value for each in ids if (value := fit(column, each, dialect)) is not None]
+    if not values:
+        return {}
+    # A database may take two texts for one, as `jam` and `JAM`: only the same text is the same.
+    rows = connection.execute(_query(tables).where(column.in_(values)))
+    return {text_of(column, row.id): row for row in rows}
 
 
-def _query(tables: Tables, value: object) -> Select[Any]:
+def _query(tables: Tables) -> Select[Any]:
     events, users = tables.events, tables.users
     delay: Any = events.get("notification_delay", literal(None))
     wishes: Any = users.get("notification_preferences", literal(None))
@@ -61,18 +66,14 @@ def _query(tables: Tables, value: object) -> Select[Any]:
         # As text where the driver knows no JSON: what is malformed must not keep the row from us.
         wishes = type_coerce(wishes, Text)
     hosts = events["host_id"] == users["id"]
-    return (
-        select(
-            events["id"].label("id"),
-            events["name"].label("name"),
-            events["host_id"].label("host_id"),
-            users["email"].label("email"),
-            delay.label("notification_delay"),
-            wishes.label("notification_preferences"),
-        )
-        .select_from(events["id"].table.outerjoin(users["id"].table, hosts))
-        .where(events["id"] == value)
-    )
+    return select(
+        events["id"].label("id"),
+        events["name"].label("name"),
+        events["host_id"].label("host_id"),
+        users["email"].label("email"),
+        delay.label("notification_delay"),
+        wishes.label("notification_preferences"),
+    ).select_from(events["id"].table.outerjoin(users["id"].table, hosts))
 
 
 def _delay(event_id: str, value: Any) -> float | None:

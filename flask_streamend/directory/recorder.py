@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from typing import Any
 
@@ -38,58 +39,63 @@ FIRST = (*KEY, "id", "host_id", "created_at")
 #: A row that says one of these says so for good.
 FINAL = ("sent", "digested")
 
+#: A row's values by the names of its columns.
+Values = dict[str, Any]
+
 _INSERT: dict[str, Any] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
 _NAMESPACE = uuid.UUID("b1b49e0a-31a4-4a53-a2c6-5c8b2f0fd7a4")
 
 
-def record(connection: Connection, tables: Tables, notice: NoticeRecord) -> None:
-    """Make a notice's row, or bring it up to date.
+def record(connection: Connection, tables: Tables, notices: Sequence[NoticeRecord]) -> None:
+    """Make the rows of notices, or bring them up to date.
 
-    :raises PermanentError: where the table does not take it.
+    :raises PermanentError: where the table does not take one of them.
     """
-    emails = tables.emails
+    emails, dialect = tables.emails, connection.dialect.name
     if emails is None:
         return
-    row = find(connection, tables, notice.event_id)
-    if row is None:
-        return
-    values = _values(emails, notice, row, connection.dialect.name)
+    upsert = _INSERT.get(dialect)
     try:
-        upsert = _INSERT.get(connection.dialect.name)
-        if upsert is None:
-            write_anywhere(connection, emails, values)
+        events = find(connection, tables, {notice.event_id for notice in notices})
+        # In one order: two workers with the same rows wait for one another, and never in a circle.
+        rows = [
+            _values(emails, notice, events[notice.event_id], dialect)
+            for notice in sorted(notices, key=lambda one: [getattr(one, name) for name in KEY])
+            if notice.event_id in events
+        ]
+        if upsert is not None and rows:
+            _upsert(connection, emails, rows, upsert)
         else:
-            _upsert(connection, emails, values, upsert)
+            for row in rows:
+                write_anywhere(connection, emails, row)
     except StatementError as error:
         if isinstance(error, DBAPIError) and not isinstance(error, (DataError, IntegrityError)):
             raise
         raise PermanentError(brief(error), "other") from error
 
 
-def _values(
-    emails: Columns, notice: NoticeRecord, row: Row[Any], dialect: str
-) -> dict[Column[Any], Any]:
+def _values(emails: Columns, notice: NoticeRecord, event: Row[Any], dialect: str) -> Values:
     """Return what the row is to say, in those columns that are there."""
     said: dict[str, Any] = {
         "event_id": _id(emails, "event_id", notice.event_id, dialect),
         "session": notice.session,
         "channel": notice.channel,
         "status": notice.status,
-        "host_id": _id(emails, "host_id", row.host_id, dialect),
+        "host_id": _id(emails, "host_id", event.host_id, dialect),
         "message_id": notice.message_id,
-        "subject": notice.subject or subject(str(row.name or notice.event_id)),
+        "subject": notice.subject or subject(str(event.name or notice.event_id)),
         "attempts": notice.attempts,
         "error": notice.error or None,
         "created_at": notice.at,
         "sent_at": notice.at if notice.status in FINAL else None,
     }
-    values = {emails[n]: _in_column(emails[n], said[n]) for n in said if n in emails}
+    values = {emails[n].name: _in_column(emails[n], said[n]) for n in said if n in emails}
     own_id = emails.get("id")
     if own_id is not None and _needs_value(own_id):
         # Made of the key, so that the same notice always gets the same one.
         made = uuid.uuid5(_NAMESPACE, "\n".join(getattr(notice, name) for name in KEY))
         as_is = isinstance(own_id.type, Uuid) and own_id.type.as_uuid
-        values[own_id] = made if as_is else str(made)
+        values[own_id.name] = made if as_is else str(made)
     return values
 
 
@@ -121,45 +127,43 @@ def _in_column(column: Column[Any], value: Any) -> Any:
     return value
 
 
-def _upsert(
-    connection: Connection, emails: Columns, values: dict[Column[Any], Any], make: Any
-) -> None:
-    statement = make(emails["session"].table).values({c.name: v for c, v in values.items()})
-    statement = statement.on_conflict_do_update(
+def _upsert(connection: Connection, emails: Columns, rows: list[Values], make: Any) -> None:
+    # Inline: where a row stays as it is there is none to return an id of.
+    insert = make(emails["session"].table).inline()
+    statement = insert.on_conflict_do_update(
         index_elements=[emails[name] for name in KEY],
-        set_={c.name: statement.excluded[c.name] for c in _changing(emails, values)},
+        set_={name: insert.excluded[name] for name in _changing(emails, rows[0])},
         where=_open(emails),
     )
-    # Inline: where the row stays as it is there is none to return an id of.
-    connection.execute(statement.inline())
+    connection.execute(statement, rows)
 
 
-def write_anywhere(connection: Connection, emails: Columns, values: dict[Column[Any], Any]) -> None:
+def write_anywhere(connection: Connection, emails: Columns, row: Values) -> None:
     """Do the same where the database has no ``ON CONFLICT``: update, else insert, else update.
 
     That a second worker makes no second row is up to the table's unique constraint.
     """
     table = emails["session"].table
-    this = and_(*(emails[name] == values[emails[name]] for name in KEY))
-    changing = {c.name: values[c] for c in _changing(emails, values)}
+    this = and_(*(emails[name] == row[emails[name].name] for name in KEY))
+    changing = {name: row[name] for name in _changing(emails, row)}
     change = update(table).where(this, _open(emails)).values(changing)
     if connection.execute(change).rowcount:
         return
     try:
         with connection.begin_nested():
-            everything = {c.name: v for c, v in values.items()}
-            connection.execute(insert(table).values(everything).inline())
+            connection.execute(insert(table).values(row).inline())
     except IntegrityError:
         if connection.execute(select(emails["session"]).where(this)).first() is None:
             raise
         connection.execute(change)
 
 
-def _changing(emails: Columns, values: dict[Column[Any], Any]) -> list[Column[Any]]:
-    first = [emails[name] for name in FIRST if name in emails]
-    return [column for column in values if not any(column is one for one in first)]
+def _changing(emails: Columns, row: Values) -> list[str]:
+    """Return the names of the columns that are brought up to date."""
+    first = {emails[name].name for name in FIRST if name in emails}
+    return [name for name in row if name not in first]
 
 
 def _open(emails: Columns) -> ColumnElement[bool]:
     """Return that a row is not final: the word of a worker that was late is not the last."""
-    return emails["status"].not_in(FINAL)
+    return and_(*(emails["status"] != final for final in FINAL))

@@ -9,7 +9,8 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import Protocol, runtime_checkable
 
 from flask import Flask, current_app
@@ -23,15 +24,15 @@ from ..telemetry.logs import error_text, log
 from ..telemetry.tally import Tally
 from .mail import message_id, sender_of
 
-#: Seconds a notice's record may hold up what is done next.
-TIMEOUT = 2.0
-#: Seconds for which what is owed is written at a time.
-SLICE = 1.0
+#: Records written at a time.
+BATCH = 100
+#: Seconds after which writing them is a failure, whatever comes of it.
+TIMEOUT = 5.0
 #: Seconds without a try after one that failed: the first, doubling, and the longest.
 REST, LONGEST_REST = 1.0, 30.0
 #: Records owed at the most; beyond it the oldest is given up.
-OWED = 1000
-#: Seconds for which a process that ends tries to write what it owes.
+OWED = 10_000
+#: Seconds for which a process that ends goes on where nothing can be written.
 FINISH = 5.0
 
 
@@ -39,10 +40,11 @@ FINISH = 5.0
 class Recorder(Protocol):
     """An event loader that also records notices."""
 
-    def record(self, notice: NoticeRecord) -> None:
-        """Record what became of a notice; a repeat must make no second record.
+    def record(self, notices: Sequence[NoticeRecord]) -> None:
+        """Record what became of notices, all or none; a repeat must make no second record.
 
-        :raises PermanentError: where another try is useless; anything else raised is tried again.
+        :raises PermanentError: where another try is useless, for one of them at least: each is
+            then tried alone. Anything else raised is tried again.
         """
 
 
@@ -66,11 +68,12 @@ class Recording:
         self._owed: OrderedDict[tuple[str, str, str], NoticeRecord] = OrderedDict()
         self._rest = 0.0
         self._next = 0.0
+        self._since = float("inf")
 
     def settled(
         self, delivery: Delivery, channel: str, outcome: Outcome, error: str, late: int
     ) -> None:
-        """Have an attempt's outcome recorded, for two seconds; else it is owed.
+        """Have an attempt's outcome recorded; nobody waits for it.
 
         :param late: milliseconds since the event was due; negative: the delivery was no longer
             this process's, and what it knows counts only where it was sent.
@@ -93,62 +96,72 @@ class Recording:
             at=(delivery.due + late) / 1000 if late >= 0 else time.time(),
         )
         with self._lock:
-            key = (record.event_id, record.session, record.channel)
+            key = _key(record)
             self._owed.pop(key, None)
             self._owed[key] = record
             dropped = self._owed.popitem(last=False)[1] if len(self._owed) > OWED else None
         if dropped is not None:
             self._give_up(dropped, f"{OWED} records are owed already")
-        if time.monotonic() >= self._next:
-            self._try()
+        self.tick()
 
     def tick(self) -> None:
-        """Begin to write what is owed, when it is time; nobody waits for it."""
-        if self._owed and time.monotonic() >= self._next:
-            self._aside.call(self._write)
+        """Begin to write what is owed, when it is time."""
+        now = time.monotonic()
+        if not self._owed or now < self._next:
+            return
+        if self._aside.call(self._write) is None and now > self._since + TIMEOUT:
+            self._failed(next(iter(self._owed.values())), TimeoutError(f"over {TIMEOUT:g} s"))
 
     def finish(self) -> None:
-        """Write what is owed before this process ends, for a bounded time; give up the rest."""
-        until = time.monotonic() + FINISH
+        """Write what is owed before this process ends; give up what can't be written."""
+        owed, until = len(self._owed), time.monotonic() + FINISH
         while self._owed:
-            if time.monotonic() > until:
-                with self._lock:
-                    owed, self._owed = self._owed, OrderedDict()
-                for record in owed.values():
-                    self._give_up(record, "the process ends")
-                return
-            if not self._try():
-                time.sleep(0.2)
-
-    def _try(self) -> bool:
-        """Write what is owed; return whether it was done within the time for it."""
-        call = self._aside.call(self._write)
-        return call is not None and call.wait(TIMEOUT) and not self._rest
+            call = self._aside.call(self._write)
+            if call is not None:
+                call.wait(FINISH)
+            if len(self._owed) < owed:
+                owed, until = len(self._owed), time.monotonic() + FINISH
+            elif time.monotonic() > until:
+                break
+            else:
+                time.sleep(0.1)
+        with self._lock:
+            rest, self._owed = self._owed, OrderedDict()
+        for record in rest.values():
+            self._give_up(record, "the process ends")
 
     def _write(self) -> None:
-        until = time.monotonic() + SLICE
-        while self._owed and time.monotonic() < until:
+        """Write what is owed, some at a time: while they are written, the next ones gather."""
+        while True:
             with self._lock:
-                key, record = next(iter(self._owed.items()))
-            try:
-                self._record(record)
-            except PermanentError as error:
-                self._give_up(record, str(error))
-            except Exception as error:  # noqa: BLE001 - whatever an application's code raises
-                self._failed(record, error)
+                batch = list(islice(self._owed.values(), BATCH))
+            if not batch or not self._written(batch):
                 return
-            else:
-                self._works()
-            with self._lock:
-                # Unless there is news of it meanwhile.
-                if self._owed.get(key) is record:
-                    del self._owed[key]
 
-    def _record(self, record: NoticeRecord) -> None:
+    def _written(self, batch: list[NoticeRecord]) -> bool:
         recorder = self._loader()
-        if isinstance(recorder, Recorder):
-            with self._app.app_context():
-                recorder.record(record)
+        self._since = time.monotonic()
+        try:
+            if isinstance(recorder, Recorder):
+                with self._app.app_context():
+                    recorder.record(batch)
+        except PermanentError as error:
+            if len(batch) > 1:
+                return all([self._written([record]) for record in batch])
+            self._give_up(batch[0], str(error))
+        except Exception as error:  # noqa: BLE001 - whatever an application's code raises
+            self._failed(batch[0], error)
+            return False
+        else:
+            self._works()
+        finally:
+            self._since = float("inf")
+        with self._lock:
+            for record in batch:
+                # Unless there is news of it meanwhile.
+                if self._owed.get(_key(record)) is record:
+                    del self._owed[_key(record)]
+        return True
 
     def _works(self) -> None:
         if self._rest:
@@ -166,11 +179,6 @@ class Recording:
             )
         self._rest = min(LONGEST_REST, 2 * self._rest or REST)
         self._next = time.monotonic() + self._rest
-        with self._lock:
-            # Whatever is wrong with this one, the next may be written before it.
-            key = (record.event_id, record.session, record.channel)
-            if key in self._owed:
-                self._owed.move_to_end(key)
 
     def _give_up(self, record: NoticeRecord, why: str) -> None:
         self._tally.error("event_loader")
@@ -181,6 +189,10 @@ class Recording:
             why,
             extra=_extra(record),
         )
+
+
+def _key(record: NoticeRecord) -> tuple[str, str, str]:
+    return record.event_id, record.session, record.channel
 
 
 def _extra(record: NoticeRecord) -> dict[str, object]:
