@@ -104,16 +104,16 @@ def collector() -> Iterator[Collector]:
 
 
 @pytest.fixture(scope="module")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+def postgres() -> Iterator[PostgresServer]:
     """Return a PostgreSQL that a module's tests share."""
     programs = postgres_programs()
     if programs is None:
         missing("postgres", "apt-get install postgresql")
         return
-    server = PostgresServer(tmp_path_factory.mktemp("postgres"), programs)
+    server = PostgresServer(programs)
     server.start()
     yield server
-    server.stop()
+    server.remove()
 
 
 @pytest.fixture(params=["redis", "memory"])

@@ -7,6 +7,7 @@ import pwd
 import shutil
 import signal
 import subprocess
+import tempfile
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
@@ -41,21 +42,17 @@ def _somebody() -> dict[str, Any]:
 class PostgresServer:
     """A server with one empty database; it listens on a loopback port.
 
-    :param folder: where its data and its log lie.
     :param programs: what :func:`postgres_programs` found.
     """
 
-    def __init__(self, folder: Path, programs: Path) -> None:
+    def __init__(self, programs: Path) -> None:
         self.port = free_port()
         self._programs = programs
-        self._folder = folder
+        # Not among pytest's folders, which nobody but this user may enter.
+        self._folder = folder = Path(tempfile.mkdtemp(prefix="postgres-"))
         self._data = folder / "data"
         self._who = _somebody()
         if self._who:
-            # The server's user must come by, however private a test's folders are.
-            for place in (folder, *folder.parents):
-                if place.stat().st_uid == os.geteuid() and not place.stat().st_mode & 0o001:
-                    place.chmod(place.stat().st_mode | 0o011)
             os.chown(folder, self._who["user"], self._who["group"])
         subprocess.run(
             [programs / "initdb", "-D", self._data, "-U", "tests", "-A", "trust", "-E", "UTF8"],
@@ -114,6 +111,11 @@ class PostgresServer:
             self.process.signal(signal.SIGQUIT)
             self.process.stop()
             self.process = None
+
+    def remove(self) -> None:
+        """End it for good."""
+        self.stop()
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def _signal(self, number: signal.Signals) -> None:
         # Each of its processes is in a group of its own.

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import JSON, Connection, Row, Select, Text, literal, select, type_coerce
+from sqlalchemy import JSON, Connection, Row, Select, Text, bindparam, literal, select, type_coerce
 from sqlalchemy.exc import DataError, DBAPIError, StatementError
 
 from ..errors import EventIdError
@@ -54,7 +54,8 @@ def find(connection: Connection, tables: Tables, ids: Iterable[str]) -> dict[str
     if not values:
         return {}
     # A database may take two texts for one, as `jam` and `JAM`: only the same text is the same.
-    rows = connection.execute(_query(tables).where(column.in_(values)))
+    these = bindparam("ids", values, type_=column.type, expanding=True)
+    rows = connection.execute(_query(tables).where(column.in_(these)))
     return {text_of(column, row.id): row for row in rows}
 
 
@@ -88,12 +89,12 @@ def _delay(event_id: str, value: Any) -> float | None:
 
 def _preferences(event_id: str, value: Any) -> Preferences | None:
     """Return a host's preferences; what is malformed is as if it were not there."""
-    if value is None:
-        return None
     try:
         wishes = json.loads(value) if isinstance(value, (str, bytes)) else value
     except ValueError:
         wishes = value
+    if wishes is None:
+        return None
     if not isinstance(wishes, dict):
         _warn(event_id, "its host's notification_preferences are no JSON object")
         return None
