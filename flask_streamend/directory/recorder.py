@@ -95,7 +95,7 @@ def _values(emails: Columns, notice: NoticeRecord, event: Row[Any], dialect: str
         # Made of the key, so that the same notice always gets the same one.
         made = uuid.uuid5(_NAMESPACE, "\n".join(getattr(notice, name) for name in KEY))
         as_is = isinstance(own_id.type, Uuid) and own_id.type.as_uuid
-        values[own_id.name] = made if as_is else str(made)
+        values[own_id.name] = made if as_is else made.hex
     return values
 
 
