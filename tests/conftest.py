@@ -103,9 +103,9 @@ def collector() -> Iterator[Collector]:
     collector.stop()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
-    """Return a PostgreSQL that a module's tests share."""
+    """Return a PostgreSQL that this run started; what a test finds in it is another's."""
     programs = postgres_programs()
     if programs is None:
         missing("postgres", "apt-get install postgresql")

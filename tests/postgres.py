@@ -1,4 +1,4 @@
-"""A PostgreSQL of a test module's own, to be paused, ended and started again."""
+"""A PostgreSQL of the tests' own, to be paused, ended and started again."""
 
 from __future__ import annotations
 
@@ -90,6 +90,10 @@ class PostgresServer:
         with closing(self.connect()) as connection:
             cursor = connection.execute(sql)
             return cursor.fetchall() if cursor.description else []
+
+    def empty(self) -> None:
+        """Remove every table."""
+        self.run("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
 
     def connect(self) -> psycopg.Connection[Any]:
         """Open a connection of a test's own, each statement of which is committed."""

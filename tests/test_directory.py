@@ -70,7 +70,7 @@ def engine(request: pytest.FixtureRequest, make_engine: MakeEngine) -> Engine:
     if request.param == "sqlite":
         return make_engine()
     postgres: PostgresServer = request.getfixturevalue("postgres")
-    postgres.run("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+    postgres.empty()
     return make_engine(postgres.url)
 
 

@@ -35,6 +35,7 @@ def server() -> Iterator[CountingServer]:
 @pytest.fixture(scope="module")
 def engine(postgres: PostgresServer) -> Iterator[Engine]:
     """Return the database, with every event of these tests."""
+    postgres.empty()
     engine = create_engine(postgres.url, pool_pre_ping=True)
     fill(engine, *(f"{prefix}{n}" for prefix, count in EVENTS.items() for n in range(count)))
     yield engine

@@ -36,7 +36,7 @@ def engine(
         engine = create_engine(f"sqlite:///{tmp_path / 'tables.db'}")
     else:
         postgres: PostgresServer = request.getfixturevalue("postgres")
-        postgres.run("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+        postgres.empty()
         engine = create_engine(postgres.url)
     fill(engine, "jam", "gig")
     yield engine
