@@ -41,7 +41,7 @@ from flask_streamend import (
     SQLAlchemyDirectory,
     StreamEnd,
 )
-from flask_streamend.directory import asking
+from flask_streamend.directory.tables import LOOK_AGAIN
 from flask_streamend.state import state_of
 
 from .apps.directory import EVENTS, USERS, fill
@@ -116,7 +116,7 @@ def test_what_is_optional_may_be_missing_and_come_later(
     run(engine, "ALTER TABLE users ADD COLUMN notification_preferences JSON")
     run(engine, "UPDATE events SET notification_delay = 5")
     run(engine, """UPDATE users SET notification_preferences = '{"muted": true}'""")
-    later = time.monotonic() + asking.LOOK_AGAIN
+    later = time.monotonic() + LOOK_AGAIN
     monkeypatch.setattr(time, "monotonic", lambda: later)
     event = directory("7")
     assert event is not None

@@ -151,8 +151,11 @@ def test_a_database_that_is_paused_loses_no_end(
     try:
         put_off(store, "away-")
         assert not server.about("away-")
+        with closing(site.watch("nobody-knows")) as viewer:
+            assert viewer.connected
     finally:
         postgres.resume()
+    assert site.get("/ws/nobody-else-knows")[0] == 404
     all_told(store, server, "away-")
     eventually(lambda: failures(store) >= before + 2, "each try in vain is counted")
     all_recorded(engine, "away-")

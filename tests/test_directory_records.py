@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -145,6 +146,25 @@ def test_no_table_or_no_event_is_no_row(engine: Engine) -> None:
     assert len(rows(engine)) == 1
     run(engine, "DROP TABLE emails")
     SQLAlchemyDirectory(engine).record([notice()])
+
+
+def test_a_table_of_notices_that_is_locked_keeps_no_event_from_being_found(
+    postgres: PostgresServer,
+) -> None:
+    """Not even its columns are looked at to find an event: for that too it would be waited for."""
+    postgres.empty()
+    engine = create_engine(postgres.url)
+    fill(engine, "jam")
+    directory = SQLAlchemyDirectory(engine)
+    with closing(postgres.connect()) as other, other.transaction():
+        other.execute("LOCK TABLE emails IN ACCESS EXCLUSIVE MODE")
+        assert directory("jam") is not None
+        with pytest.raises(DirectoryError):
+            directory.record([notice()])
+        assert directory("jam") is not None
+    directory.record([notice()])
+    assert len(rows(engine)) == 1
+    engine.dispose()
 
 
 KEY = "session VARCHAR(64), channel VARCHAR(64), UNIQUE (event_id, session, channel)"

@@ -13,6 +13,7 @@ from alembic.operations import Operations
 from sqlalchemy import Engine, create_engine, inspect
 
 from flask_streamend import Event, Preferences, SQLAlchemyDirectory
+from flask_streamend.directory import COLUMNS
 from flask_streamend.testing import live
 
 from .apps.pages import ROOT, marked
@@ -97,6 +98,12 @@ def sql(name: str) -> list[str]:
     return [one for one in marked(PAGE, "file", name).body.split(";\n") if one.strip()]
 
 
+def complete(engine: Engine) -> bool:
+    """Return whether each table has every column that the directory knows."""
+    found = columns(engine)
+    return all(set(words.split()) - {"?"} <= set(found[name]) for name, words in COLUMNS.items())
+
+
 def columns(engine: Engine) -> dict[str, list[str]]:
     """Return the columns of each table."""
     found = inspect(engine)
@@ -132,9 +139,7 @@ def test_the_migrations_go_there_and_back(engine: Engine) -> None:
     before = columns(engine)
     for name in ("wishes.py", "emails.py"):
         migrate(engine, name, "upgrade")
-    with engine.connect() as connection:
-        tables = SQLAlchemyDirectory(engine)._asking._tables(engine, connection)
-        assert tables.complete
+    assert complete(engine)
     for name in ("emails.py", "wishes.py"):
         migrate(engine, name, "downgrade")
     assert columns(engine) == before
@@ -147,8 +152,7 @@ def test_plain_sql_makes_the_same(engine: Engine) -> None:
         migrate(engine, "emails.py", "upgrade")
     else:
         run(engine, *sql("emails.sql"))
-    with engine.connect() as connection:
-        assert SQLAlchemyDirectory(engine)._asking._tables(engine, connection).complete
+    assert complete(engine)
     wishes = '{"channels": ["email"], "muted": false, "delay": 60, "digest": null}'
     assert wishes in PAGE.read_text()
     run(engine, f"UPDATE users SET notification_preferences = '{wishes}'")

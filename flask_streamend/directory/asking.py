@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from ..errors import ConfigurationError, DirectoryError
-from .tables import Names, Tables, find
+from .tables import Known, Names, Tables
 
 T = TypeVar("T")
 
@@ -24,8 +24,6 @@ T = TypeVar("T")
 STATEMENT = 1.5
 #: Seconds after which what still goes on is cut off; those in which a connection must be made.
 ALL = 2
-#: Seconds after which it is looked again for optional tables and columns that were not there.
-LOOK_AGAIN = 60.0
 #: Drivers that know ``connect_timeout``, in seconds.
 TIMED = {"psycopg", "psycopg2", "pymysql", "mysqldb", "mariadbconnector"}
 
@@ -48,9 +46,7 @@ class Asking:
         self._source = source
         self._names = names
         # By engine: one `db` may serve several applications, each with a database of its own.
-        self._found: weakref.WeakKeyDictionary[Engine, tuple[Tables, float]] = (
-            weakref.WeakKeyDictionary()
-        )
+        self._known: weakref.WeakKeyDictionary[Engine, Known] = weakref.WeakKeyDictionary()
 
     def run(self, work: Callable[[Connection, Tables], T]) -> T:
         """Do something in a transaction.
@@ -60,27 +56,22 @@ class Asking:
         :raises DirectoryError: where the database does not answer in time, or refuses.
         """
         engine: Engine = self._source.engine
+        known = self._known.get(engine)
+        if known is None:
+            known = Known(self._names, getattr(self._source, "metadata", None))
+            self._known[engine] = known
         until = time.monotonic() + ALL
         while True:
             try:
                 with bounded(engine) as connection:
-                    return work(connection, self._tables(engine, connection))
+                    return work(connection, Tables(known, connection))
             except SQLAlchemyError as error:
-                self._found.pop(engine, None)  # what was known of the tables may be wrong
+                known.forget()  # a table may have changed
                 lost = isinstance(error, DBAPIError) and error.connection_invalidated
                 if lost and time.monotonic() < until:
                     until = 0.0
                     continue
                 raise DirectoryError(brief(error)) from error
-
-    def _tables(self, engine: Engine, connection: Connection) -> Tables:
-        tables, until = self._found.get(engine, (None, 0.0))
-        if tables is None or time.monotonic() > until:
-            metadata = getattr(self._source, "metadata", None)
-            tables = find(connection, self._names, metadata)
-            again = float("inf") if tables.complete else time.monotonic() + LOOK_AGAIN
-            self._found[engine] = tables, again
-        return tables
 
 
 def brief(error: SQLAlchemyError) -> str:

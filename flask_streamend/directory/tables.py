@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 from sqlalchemy import Column, Connection, MetaData, Table
@@ -14,19 +15,8 @@ from ..errors import ConfigurationError
 
 Columns = Mapping[str, "Column[Any]"]
 
-
-@dataclass(frozen=True)
-class Tables:
-    """The columns of each table, by the contract's names; an optional one may be missing.
-
-    :param emails: None where notices are not recorded.
-    :param complete: whether everything optional is there.
-    """
-
-    events: Columns
-    users: Columns
-    emails: Columns | None
-    complete: bool
+#: Seconds after which it is looked again for an optional table or column that was not there.
+LOOK_AGAIN = 60.0
 
 
 class Names:
@@ -62,39 +52,79 @@ class Names:
                 )
 
 
-def find(connection: Connection, names: Names, metadata: MetaData | None) -> Tables:
-    """Return the tables, as they are declared or else as the database has them.
+class Known:
+    """What is known of one database's tables: each is looked for when it is first needed.
 
-    :raises ConfigurationError: where a table or a column is missing, with the cure.
+    So a table of notices that is locked, as in a migration, keeps no event from being found.
+
+    :param metadata: of the application's models, where it has such.
     """
-    found: dict[str, Columns | None] = {}
-    complete = True
-    for name, spec in names.tables.items():
-        table = None if spec is None else _table(connection, spec, metadata)
+
+    def __init__(self, names: Names, metadata: MetaData | None) -> None:
+        self._names = names
+        self._metadata = metadata
+        self._found: dict[str, tuple[Columns | None, float]] = {}
+
+    def forget(self) -> None:
+        """Look for all of them anew."""
+        self._found = {}
+
+    def columns(self, connection: Connection, name: str) -> Columns | None:
+        """Return a table's columns; None where nobody keeps notices.
+
+        :raises ConfigurationError: where a table or a column is missing, with the cure.
+        """
+        columns, until = self._found.get(name, (None, 0.0))
+        if time.monotonic() > until:
+            columns = self._find(connection, name)
+            every = len(self._names.required[name]) + len(self._names.optional[name])
+            there = self._names.tables[name] is None or len(columns or ()) == every
+            self._found[name] = columns, inf if there else time.monotonic() + LOOK_AGAIN
+        return columns
+
+    def _find(self, connection: Connection, name: str) -> Columns | None:
+        spec = self._names.tables[name]
+        table = None if spec is None else _table(connection, spec, self._metadata)
         if table is None:
-            if name != "emails":
-                raise ConfigurationError(
-                    f"SQLAlchemyDirectory finds no table {spec!r} in the database: give its name as"
-                    f" SQLAlchemyDirectory(db, {name}=…)"
-                )
-            found[name], complete = None, complete and spec is None
-            continue
+            if name == "emails":
+                return None
+            raise ConfigurationError(
+                f"SQLAlchemyDirectory finds no table {spec!r} in the database: give its name as"
+                f" SQLAlchemyDirectory(db, {name}=…)"
+            )
         columns: dict[str, Column[Any]] = {}
-        for key, here in names.required[name].items():
+        for key, here in self._names.required[name].items():
             if here not in table.c:
                 raise ConfigurationError(
                     f"SQLAlchemyDirectory finds no column {here!r} in the table {table.fullname!r}:"
                     f" give its name in columns={{{f'{name}.{key}'!r}: …}}"
                 )
             columns[key] = table.c[here]
-        optional = names.optional[name]
-        columns.update({key: table.c[here] for key, here in optional.items() if here in table.c})
-        complete = complete and all(here in table.c for here in optional.values())
-        found[name] = columns
-    events, users = found["events"], found["users"]
-    assert events is not None
-    assert users is not None
-    return Tables(events, users, found["emails"], complete)
+        optional = self._names.optional[name]
+        return columns | {key: table.c[here] for key, here in optional.items() if here in table.c}
+
+
+class Tables:
+    """The columns of each table, by the contract's names, as far as one connection finds them."""
+
+    def __init__(self, known: Known, connection: Connection) -> None:
+        self._known = known
+        self._connection = connection
+
+    @property
+    def events(self) -> Columns:
+        """Return the columns of events."""
+        return self._known.columns(self._connection, "events") or {}
+
+    @property
+    def users(self) -> Columns:
+        """Return the columns of hosts."""
+        return self._known.columns(self._connection, "users") or {}
+
+    @property
+    def emails(self) -> Columns | None:
+        """Return the columns of notices; None where nobody keeps any."""
+        return self._known.columns(self._connection, "emails")
 
 
 def _table(connection: Connection, spec: str | Table, metadata: MetaData | None) -> Table | None:
