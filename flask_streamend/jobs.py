@@ -91,7 +91,11 @@ def _work(state: AppState, store: RedisStore, job: Job, sealed: str, look: Look)
     try:
         if look.ready:
             state.deliverer.deliver_due()
-            if store.look(None).ready and _elsewhere(state, job):
+            left = store.look(None)
+            if left.paused:
+                # Nobody was heard of while the application was loaded: a gap began meanwhile.
+                _set_again(job, due or 0, left.paused)
+            elif left.ready and _elsewhere(state, job):
                 raise StoreError("it is set up for another Redis")
         elif due is not None:
             _set_again(job, due, due - look.now)
