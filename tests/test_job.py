@@ -246,7 +246,7 @@ def test_a_ring_too_early_twice_is_set_again_twice(app: Flask, redis: Redis) -> 
 def test_an_alarm_that_a_gap_overtook_is_set_again(
     app: Flask, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where the processes fall silent while the application is loaded, the alarm is not the last."""
+    """Where processes fall silent while the application is loaded, the alarm is not the last."""
     report = ring_now(app)
     store = state(app).store
     assert isinstance(store, RedisStore)
