@@ -323,13 +323,13 @@ def test_a_running_alarm_is_left_to_its_worker(
         state(app).store.claim(10)
         state(app).alarms.disarm([ended.session])
 
-    def look_too_late(store: RedisStore, due: int | None) -> Look:
+    def look_too_late(store: RedisStore, due: int | None, quiet: int = 0) -> Look:
         # Between this alarm's start and its look, another worker claims; in a thread, so that RQ
         # knows it as another.
         other = Thread(target=take)
         other.start()
         other.join()
-        return look(store, due)
+        return look(store, due, quiet)
 
     monkeypatch.setattr(RedisStore, "look", look_too_late)
     work(redis, app)
