@@ -24,6 +24,7 @@ from sqlalchemy import (
     ForeignKey,
     Integer,
     MetaData,
+    NullPool,
     Numeric,
     SmallInteger,
     String,
@@ -32,6 +33,7 @@ from sqlalchemy import (
     Uuid,
     create_engine,
 )
+from sqlalchemy.event import listen
 
 from flask_streamend import (
     ConfigurationError,
@@ -129,6 +131,8 @@ def test_an_id_that_is_no_number_or_out_of_range_is_no_event(engine: Engine, ids
     tables(engine, ids=ids)
     run(engine, "INSERT INTO events VALUES (7, 'Jam', 1), (-3, 'Below', 1)")
     directory = SQLAlchemyDirectory(engine)
+    refused: list[object] = []
+    listen(engine, "handle_error", refused.append)
     for event_id, name in (("7", "Jam"), ("-3", "Below")):
         event = directory(event_id)
         assert event is not None
@@ -138,6 +142,7 @@ def test_an_id_that_is_no_number_or_out_of_range_is_no_event(engine: Engine, ids
             assert directory(str(number)) is None
     for other in ("007", "7.0", "-7", "--7", "-0", "jam", "~", "8", "0x7", "1e1", "", "a b", "7\n"):
         assert directory(other) is None
+    assert not refused, "the database is not even asked"
 
 
 def test_a_text_is_the_event_only_if_it_is_the_same(engine: Engine) -> None:
@@ -407,6 +412,25 @@ def test_a_locked_table_of_postgresql_is_given_up(
     assert directory("jam") is not None
     with engine.connect() as connection:
         assert connection.exec_driver_sql("SHOW statement_timeout").scalar() == "0"
+
+
+def test_a_connection_is_made_in_time_where_the_directory_makes_it(
+    postgres: PostgresServer, make_engine: MakeEngine
+) -> None:
+    """Its own connections have two seconds; the application's have what the application gives."""
+    engine = make_engine(postgres.url, poolclass=NullPool)
+    fill(engine, "jam")
+    directory = SQLAlchemyDirectory(engine)
+    assert directory("jam") is not None
+    given: list[object] = []
+
+    def connecting(dialect: object, record: object, args: object, options: dict[str, Any]) -> None:
+        given.append(options.get("connect_timeout"))
+
+    listen(engine, "do_connect", connecting)
+    assert directory("jam") is not None
+    engine.connect().close()
+    assert given == [2, None]
 
 
 @pytest.mark.parametrize("known", [True, False])
