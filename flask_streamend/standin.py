@@ -82,7 +82,7 @@ class StandIn:
         self, held: Mapping[str, Held], wait: float, ends: Mapping[str, EndSpan] | None = None
     ) -> Report:
         """Stand in for these events, and tell nothing for ``wait`` seconds."""
-        store = self._store = AloneStore(lambda: self.hear())
+        store = self._store = AloneStore(self.hear)
         store.hold(max(0, int(wait * 1000)))
         alarms = self._ringing(store, self._timer)
         self._endings = Endings(alarms, self._timer, self._wake, spans=self._spans)

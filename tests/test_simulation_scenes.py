@@ -317,7 +317,7 @@ def test_who_leaves_as_the_store_comes_back_is_told_of(world: World) -> None:
 
 
 def test_a_stand_in_hears_who_came_before_it_decides(world: World) -> None:
-    """The thread that reports may wait for a store that hangs; a viewer who came is no less there."""
+    """What reports may wait for a store that hangs; a viewer who came is no less there."""
     process = world.start_process()
     viewer = world.join("jam", process)
     run(world, 6)
