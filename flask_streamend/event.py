@@ -6,6 +6,7 @@ import re
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from . import words
 from .errors import EventIdError
 
 #: An event id's alphabet: it stands in labels, keys, logs and URLs.
@@ -141,6 +142,8 @@ class Notice:
     :param url: where the notice's button leads.
     :param stopped: True where the stream was stopped while viewers were still there.
     :param message_id: the same at every attempt for this session, so that a repeat is recognisable.
+    :param members: of a digest, the notice of each end, and this one stands for all of them;
+        else empty.
     """
 
     event: Event
@@ -149,3 +152,29 @@ class Notice:
     url: str
     message_id: str
     stopped: bool = False
+    members: tuple[Notice, ...] = ()
+
+    @property
+    def ends(self) -> tuple[Notice, ...]:
+        """Return the notice of each end it tells of: a digest's members, else itself."""
+        return self.members or (self,)
+
+    @property
+    def title(self) -> str:
+        """Return its title, without a name."""
+        return words.TITLE
+
+    @property
+    def subject(self) -> str:
+        """Return its subject, one line with the event's name."""
+        return words.subject([end.event.name for end in self.ends])
+
+    @property
+    def body(self) -> str:
+        """Return what it says, a line an end where names are lines; without the link."""
+        return "\n".join(words.body(end.event.name, end.stopped) for end in self.ends)
+
+    @property
+    def text(self) -> str:
+        """Return what it says and its link, as short plain text: for a chat or a phone."""
+        return "\n".join(words.short(end.event.name, end.stopped, end.url) for end in self.ends)
