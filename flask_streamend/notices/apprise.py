@@ -1,0 +1,123 @@
+"""A channel for people's phones and chats: whatever Apprise has an address for.
+
+https://github.com/caronc/apprise lists them; the extra ``channels`` installs it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+
+from ..errors import ConfigurationError
+from ..event import Notice
+from .base import LONGEST, channel_name, channel_timeout
+from .bounded import Bounded
+from .failures import Deferred
+
+if TYPE_CHECKING:
+    from apprise import Apprise, AppriseAsset, NotifyBase
+
+#: Who writes down what is sent, and where to: an address there is a password.
+LOGGERS = ("apprise", "urllib3.connectionpool")
+
+#: A service's time-out, where it has any, is its own; a library of a hundred is not to be trusted.
+_calls = Bounded(most=8)
+_ours: ContextVar[bool] = ContextVar("flask_streamend.apprise", default=False)
+
+
+def _is_others(record: logging.LogRecord) -> bool:
+    return not _ours.get()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Have nothing logged of what this thread does meanwhile; the application's own use is."""
+    token = _ours.set(True)
+    try:
+        yield
+    finally:
+        _ours.reset(token)
+
+
+class AppriseChannel:
+    """Tells a host by what Apprise knows: SMS, push, chat.
+
+    ::
+
+        StreamEnd(channels=[AppriseChannel("ntfys://ntfy.example.org/live")])
+
+    Several URLs are one channel: an attempt at which one of them fails is repeated for all. With a
+    channel for each they have their own retries.
+
+    :param url: an Apprise URL, or several.
+    :param name: the channel's name, in preferences and metrics.
+    :param timeout: seconds for one attempt, 0.1 to 30.
+    :raises ConfigurationError: where Apprise is not installed or knows no such URL; the text does
+        not show it.
+    """
+
+    def __init__(
+        self, url: str | Sequence[str], name: str = "apprise", *, timeout: float = LONGEST
+    ) -> None:
+        self.name = channel_name(name)
+        self._timeout = channel_timeout(timeout)
+        urls = [url] if isinstance(url, str) else list(url)
+        if not urls:
+            raise ConfigurationError("AppriseChannel has no URL: expected one or more")
+        self._apprise = _apprise(urls)
+
+    def send(self, notice: Notice) -> None:
+        """Send one notice to each URL.
+
+        :raises TimeoutError: where it takes too long.
+        :raises OSError: where one of them was not taken; Apprise does not say why.
+        """
+        _calls.call(lambda: self._notify(notice), self._timeout, "Apprise")
+
+    def _notify(self, notice: Notice) -> None:
+        with _quiet():
+            result = self._apprise.notify(
+                title=notice.title,
+                body=notice.text,
+                # As it is: where a service takes HTML, it is escaped.
+                body_format="text",
+            )
+        if not result:
+            failed = [one.name for one in result if not one]
+            raise Deferred(f"not taken by {', '.join(failed) or 'Apprise'}", "other")
+
+
+def _apprise(urls: Sequence[str]) -> Apprise:
+    try:
+        from apprise import Apprise, AppriseAsset
+    except ImportError as error:
+        raise ConfigurationError(
+            "AppriseChannel needs Apprise: pip install 'flask-streamend[channels]'"
+        ) from error
+
+    for logger in LOGGERS:
+        logging.getLogger(logger).addFilter(_is_others)
+    asset = AppriseAsset(
+        app_id="flask-streamend",
+        # In the thread that asks: Apprise's own are not there after a fork.
+        async_mode=False,
+        service_timeout=0,
+        http_redirects=False,
+    )
+    with _quiet():
+        return Apprise([_service(url, asset) for url in urls], asset=asset)
+
+
+def _service(url: str, asset: AppriseAsset) -> NotifyBase:
+    from apprise import Apprise
+
+    service = Apprise.instantiate(url, asset=asset) if isinstance(url, str) else None
+    if service is None:
+        raise ConfigurationError(
+            "Apprise knows no such URL: expected one as its documentation shows it,"
+            " with all its parts"
+        )
+    return service
