@@ -10,8 +10,9 @@ _UNICAST = IPv6Network("2000::/3")
 _WITH_IPV4 = tuple(IPv6Network(net) for net in ("::/96", "::ffff:0:0/96", "64:ff9b::/96"))
 #: Relays that lead to an IPv4 address of the sender's choice: 6to4 and Teredo.
 _RELAYS = tuple(IPv6Network(net) for net in ("2002::/16", "2001::/32"))
-#: Public by its number, and a cloud's own service for its machines: Azure's.
-_SERVICES = (IPv4Network("168.63.129.16/32"),)
+#: Clouds' own services for their machines that Python has for public: Azure's by its number;
+#: Oracle's where Python is older than its notion of that network.
+_SERVICES = (IPv4Network("168.63.129.16/32"), IPv4Network("192.0.0.0/24"))
 
 
 def is_public(address: str) -> bool:
