@@ -144,7 +144,7 @@ def test_no_url_a_bad_name_a_bad_time_out() -> None:
     """Each is an error that says what was expected."""
     with pytest.raises(ConfigurationError, match="has no URL"):
         AppriseChannel([])
-    with pytest.raises(ConfigurationError, match="1 to 32 characters"):
+    with pytest.raises(ConfigurationError, match="1 to 32 of"):
         AppriseChannel("json://localhost/", name="Über")
     with pytest.raises(ConfigurationError, match=r"0\.1 to 30"):
         AppriseChannel("json://localhost/", timeout=60)

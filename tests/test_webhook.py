@@ -16,7 +16,7 @@ import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from flask_streamend import ConfigurationError, Event, Notice, PermanentError, WebhookChannel
-from flask_streamend.notices.base import LONGEST
+from flask_streamend.notices.arguments import LONGEST
 from flask_streamend.notices.deliverer import RECORD
 from flask_streamend.notices.failures import Deferred, reason_of
 
@@ -420,8 +420,8 @@ def test_proxies_of_the_environment_are_not_asked(monkeypatch: pytest.MonkeyPatc
         ({"secret": b"whsec_hidden"}, "whsec_"),
         ({"secret": []}, "no secret"),
         ({"secret": [OLD, "hidden"]}, "whsec_"),
-        ({"name": "Web Hook"}, "1 to 32 characters"),
-        ({"name": ""}, "1 to 32 characters"),
+        ({"name": "Web Hook"}, "1 to 32 of"),
+        ({"name": ""}, "1 to 32 of"),
         ({"timeout": 0}, r"0\.1 to 30"),
         ({"timeout": 31}, r"0\.1 to 30"),
         ({"timeout": "5"}, r"0\.1 to 30"),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import ConfigurationError
 from ..event import Notice
-from .base import LONGEST, channel_name, channel_timeout
+from .arguments import LONGEST, channel_name, channel_timeout
 from .bounded import Bounded
 from .failures import Deferred
 
@@ -63,7 +63,8 @@ class AppriseChannel:
         self, url: str | Sequence[str], name: str = "apprise", *, timeout: float = LONGEST
     ) -> None:
         self.name = channel_name(name)
-        self._timeout = channel_timeout(timeout)
+        #: Seconds after which an attempt is over.
+        self.longest = channel_timeout(timeout)
         urls = [url] if isinstance(url, str) else list(url)
         if not urls:
             raise ConfigurationError("AppriseChannel has no URL: expected one or more")
@@ -75,7 +76,7 @@ class AppriseChannel:
         :raises TimeoutError: where it takes too long.
         :raises OSError: where one of them was not taken; Apprise does not say why.
         """
-        _calls.call(lambda: self._notify(notice), self._timeout, "Apprise")
+        _calls.call(lambda: self._notify(notice), self.longest, "Apprise")
 
     def _notify(self, notice: Notice) -> None:
         with _quiet():

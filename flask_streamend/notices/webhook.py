@@ -18,7 +18,7 @@ from standardwebhooks import Webhook
 from .._version import __version__
 from ..errors import ConfigurationError, PermanentError
 from ..event import Notice
-from .base import channel_name, channel_timeout
+from .arguments import channel_name, channel_timeout
 from .endpoint import Endpoint
 from .failures import Deferred
 
@@ -62,9 +62,9 @@ class WebhookChannel:
         timeout: float = TIMEOUT,
     ) -> None:
         self.name = channel_name(name)
-        self._endpoint = Endpoint(
-            url, allow_private=allow_private, ca=ca, timeout=channel_timeout(timeout)
-        )
+        #: Seconds after which an attempt is over.
+        self.longest = channel_timeout(timeout)
+        self._endpoint = Endpoint(url, allow_private=allow_private, ca=ca, timeout=self.longest)
         secrets = [secret] if isinstance(secret, str) else list(secret)
         if not secrets:
             raise ConfigurationError("WebhookChannel has no secret: expected one or more")
