@@ -6,6 +6,7 @@ import json
 import socket
 import ssl
 import threading
+import time
 from base64 import b64decode, b64encode
 from collections.abc import Callable
 from dataclasses import replace
@@ -30,6 +31,8 @@ def secret(letter: str) -> str:
     return f"whsec_{b64encode(letter.encode() * 32).decode()}"
 
 
+#: Seconds between a hostile server's drops.
+DROP = 0.02
 OLD, NEW = secret("o"), secret("n")
 NOTICE = Notice(
     event=Event("jam", "The secret jam", "h1", "host@example.org"),
@@ -78,6 +81,23 @@ def test_it_is_signed_and_says_what_ended() -> None:
     assert request.headers["user-agent"].startswith("flask-streamend/")
     assert b"secret jam" not in request.body
     assert b"host@" not in request.body
+
+
+@pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/New_York"])
+def test_the_time_it_is_signed_with_is_everybody_s(
+    monkeypatch: pytest.MonkeyPatch, zone: str
+) -> None:
+    """Wherever the sender is, the receiver finds the time right."""
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        with receiver() as server:
+            channel(server.url).send(NOTICE)
+        (request,) = server.requests
+        assert Webhook(OLD).verify(request.body, request.headers)["data"] == DATA
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_every_attempt_has_the_same_id_and_body() -> None:
@@ -197,13 +217,17 @@ def hang(sock: socket.socket, stopped: threading.Event) -> None:
 
 
 def trickle(beginning: bytes, drop: bytes) -> Speak:
-    """Return what begins an answer and goes on with it, drop by drop, for ever."""
+    """Return what begins an answer and goes on with it, drop by drop."""
 
     def speak(sock: socket.socket, stopped: threading.Event) -> None:
         read(sock)
         sock.sendall(beginning)
-        while not stopped.wait(0.02):
+        for _ in range(int(PATIENCE / DROP)):
+            if stopped.wait(DROP):
+                return
             sock.sendall(drop)
+        # Nobody may have had that much patience.
+        sock.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
 
     return speak
 
@@ -243,10 +267,15 @@ def test_the_status_alone_counts(beginning: bytes, drop: bytes) -> None:
         assert server.over.wait(PATIENCE)
 
 
-def test_headers_without_an_end_take_no_status_back() -> None:
-    """What was accepted is not sent again because the rest of the answer is dripped."""
-    with hostile(trickle(b"HTTP/1.1 200 OK\r\nX-Long: ", b"x")) as server:
-        channel(server.url, timeout=0.5).send(NOTICE)
+def test_an_answer_that_breaks_off_takes_no_status_back() -> None:
+    """What was accepted is not sent again because its headers never came to an end."""
+
+    def speak(sock: socket.socket, stopped: threading.Event) -> None:
+        read(sock)
+        sock.sendall(b"HTTP/1.1 200 OK\r\nX-Long: x")
+
+    with hostile(speak) as server:
+        channel(server.url).send(NOTICE)
 
 
 def reset(sock: socket.socket, stopped: threading.Event) -> None:
@@ -277,9 +306,36 @@ def test_what_is_no_answer_is_tried_again(speak: Speak) -> None:
 
 
 def test_nobody_there_is_tried_again() -> None:
-    """A port that nothing listens on, a name that is nobody's."""
+    """A port that nothing listens on."""
     assert reason_of(failure(f"http://127.0.0.1:{free_port()}/")) == "connect"
-    assert reason_of(failure("http://nobody.invalid/")) == "connect"
+
+
+def leads(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
+    """Have every name lead to these addresses."""
+    real: Callable[..., Any] = socket.getaddrinfo
+
+    def answer(host: str, port: int, *args: Any, **kwargs: Any) -> Any:
+        if host[0].isdigit():
+            return real(host, port, *args, **kwargs)
+        return [
+            (socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in addresses
+        ]
+
+    monkeypatch.setattr(socket, "getaddrinfo", answer)
+
+
+def test_where_nobody_is_at_one_address_the_next_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name may have addresses where nobody listens: IPv6's, often."""
+    leads(monkeypatch, "127.0.0.2", "127.0.0.1")
+    with receiver() as server:
+        channel(f"http://hooks.example.org:{server.port}/hooks").send(NOTICE)
+    assert len(server.requests) == 1
+
+
+def test_a_name_without_an_address_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A resolver that knows nothing now may know more later."""
+    leads(monkeypatch)
+    assert reason_of(failure("http://hooks.example.org/")) == "connect"
 
 
 # TLS.
@@ -289,7 +345,6 @@ def test_a_host_s_certificate_is_checked_by_its_name(tmp_path: Path) -> None:
     """The connection goes to the address, the certificate and the server's name are the URL's."""
     pem, context = certificate(tmp_path, "localhost")
     with receiver(context=context) as server:
-        # The name has an IPv6 address too, where nothing listens.
         channel(f"https://localhost:{server.port}/hooks", ca=str(pem)).send(NOTICE)
     assert server.names == ["localhost"]
     assert server.requests[0].headers["host"] == f"localhost:{server.port}"
@@ -365,14 +420,7 @@ def test_a_name_is_looked_up_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_one_private_address_among_others_is_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
     """A name with an address outside and one inside is refused before either is tried."""
-
-    def answer(host: str, *args: Any, **kwargs: Any) -> Any:
-        return [
-            (socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 443))
-            for address in ("93.184.215.14", "127.0.0.1")
-        ]
-
-    monkeypatch.setattr(socket, "getaddrinfo", answer)
+    leads(monkeypatch, "93.184.215.14", "127.0.0.1")
     error = failure("https://hooks.example.org/", allow_private=False)
     assert "allow_private" in str(error)
 
