@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
 from base64 import b64encode
 from collections.abc import Callable
@@ -128,6 +130,40 @@ def test_a_channel_of_one_s_own_is_one_small_class(own: Callable[[str], Channel]
     with pytest.raises(Exception) as caught:  # noqa: PT011 - urllib3's own, that has a reason here
         own(f"http://127.0.0.1:{free_port()}/").send(NOTICE)
     assert reason_of(caught.value) == "connect"
+
+
+FORK = """\
+import os, sys
+from flask_streamend import AppriseChannel, WebhookChannel
+from tests.test_channels import NOTICE, SECRET
+
+channels = [
+    WebhookChannel(f"http://localhost:{sys.argv[1]}/", SECRET, allow_private=True, timeout=30),
+    AppriseChannel(f"json://localhost:{sys.argv[1]}/"),
+]
+for channel in channels:
+    channel.send(NOTICE)
+pid = os.fork()
+if pid == 0:
+    try:
+        for channel in channels:
+            channel.send(NOTICE)
+    finally:
+        os._exit(0)
+os.waitpid(pid, 0)
+"""
+
+
+def test_a_fork_sends_as_its_parent_did() -> None:
+    """RQ forks for each job: what a channel had ready in the parent is not waited for."""
+    with receiver() as server:
+        subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", FORK, str(server.port)],
+            cwd=ROOT,
+            check=True,
+            timeout=120,
+        )
+    assert len(server.requests) == 4
 
 
 class _Alone(MailChannel):

@@ -296,6 +296,19 @@ def many(sock: socket.socket, stopped: threading.Event) -> None:
     sock.sendall(b"HTTP/1.1 200 OK\r\n" + b"A: private words\r\n" * 10_000)
 
 
+def test_nothing_of_it_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """At the finest level nothing is, not even of an answer that urllib3 can't read."""
+
+    def speak(sock: socket.socket, stopped: threading.Event) -> None:
+        read(sock)
+        sock.sendall(b"HTTP/1.1 200 OK\r\nFine: x\r\nprivate words\r\nAgain: y\r\n\r\n")
+
+    caplog.set_level(1)
+    with hostile(speak) as server:
+        channel(f"{server.url}?key=hidden").send(NOTICE)
+    assert caplog.records == []
+
+
 @pytest.mark.parametrize("speak", [reset, talk, many, lambda sock, stopped: None])
 def test_what_is_no_answer_is_tried_again(speak: Speak) -> None:
     """Hung up, or no HTTP: nobody was reached; and what was said instead is not repeated."""

@@ -5,10 +5,7 @@ https://github.com/caronc/apprise lists them; the extra ``channels`` installs it
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigurationError
@@ -16,30 +13,13 @@ from ..event import Notice
 from .arguments import LONGEST, channel_name, channel_timeout
 from .bounded import Bounded
 from .failures import Deferred
+from .quiet import quiet
 
 if TYPE_CHECKING:
     from apprise import Apprise, AppriseAsset, NotifyBase
 
-#: Who writes down what is sent, and where to: an address there is a password.
-LOGGERS = ("apprise", "urllib3.connectionpool")
-
 #: A service's time-out, where it has any, is its own; a library of a hundred is not to be trusted.
 _calls = Bounded(most=8)
-_ours: ContextVar[bool] = ContextVar("flask_streamend.apprise", default=False)
-
-
-def _is_others(record: logging.LogRecord) -> bool:
-    return not _ours.get()
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Have nothing logged of what this thread does meanwhile; the application's own use is."""
-    token = _ours.set(True)
-    try:
-        yield
-    finally:
-        _ours.reset(token)
 
 
 class AppriseChannel:
@@ -79,7 +59,7 @@ class AppriseChannel:
         _calls.call(lambda: self._notify(notice), self.longest, "Apprise")
 
     def _notify(self, notice: Notice) -> None:
-        with _quiet():
+        with quiet():
             result = self._apprise.notify(
                 title=notice.title,
                 body=notice.text,
@@ -99,8 +79,6 @@ def _apprise(urls: Sequence[str]) -> Apprise:
             "AppriseChannel needs Apprise: pip install 'flask-streamend[channels]'"
         ) from error
 
-    for logger in LOGGERS:
-        logging.getLogger(logger).addFilter(_is_others)
     asset = AppriseAsset(
         app_id="flask-streamend",
         # In the thread that asks: Apprise's own are not there after a fork.
@@ -108,7 +86,7 @@ def _apprise(urls: Sequence[str]) -> Apprise:
         service_timeout=0,
         http_redirects=False,
     )
-    with _quiet():
+    with quiet():
         return Apprise([_service(url, asset) for url in urls], asset=asset)
 
 

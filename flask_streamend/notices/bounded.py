@@ -56,7 +56,9 @@ class Bounded:
         :raises TimeoutError: where it takes longer, or too many earlier ones still do.
         """
         call = self._aside.call(function)
-        if call is None or not call.wait(seconds):
+        if call is None:
+            raise TimeoutError(f"{what} has to wait: earlier calls are not over yet")
+        if not call.wait(seconds):
             raise TimeoutError(f"{what} took longer than {seconds:.3g} s")
         if call.error is not None:
             raise call.error

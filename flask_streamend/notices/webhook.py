@@ -21,6 +21,7 @@ from ..event import Notice
 from .arguments import channel_name, channel_timeout
 from .endpoint import Endpoint
 from .failures import Deferred
+from .quiet import quiet
 
 #: Answers after which the same message would fare no better: gone for good (Standard Webhooks
 #: has it mean "no more of these"), too large, of a kind or a shape that is not taken.
@@ -77,7 +78,8 @@ class WebhookChannel:
         :raises OSError: (with urllib3's errors) where it may go better next time.
         """
         body = json.dumps(payload(notice), separators=(",", ":"))
-        status = self._endpoint.post(body.encode(), self._headers(notice, body))
+        with quiet():
+            status = self._endpoint.post(body.encode(), self._headers(notice, body))
         if 200 <= status < 300:
             return
         text = f"{self._endpoint} answered {_phrase(status)}"
