@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 TITLE = "Event Stream Completed"
 SUBTITLE = "Your event stream has ended"
+DIGEST_TITLE = "Event Streams Completed"
+DIGEST_SUBTITLE = "Your event streams have ended"
 HOW = {
     False: "All viewers have disconnected from the stream.",
     True: "The stream was stopped.",
@@ -18,7 +20,7 @@ def subject(names: Sequence[str]) -> str:
     """Return a subject, in one line: a line break in a name would begin another header."""
     if len(names) == 1:
         return f"Event Stream Ended - {one_line(names[0])}"
-    return f"Event Streams Ended - {len(names)} events"
+    return f"{len(names)} Event Streams Ended"
 
 
 def body(name: str, stopped: bool) -> str:

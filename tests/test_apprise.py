@@ -14,7 +14,7 @@ import pytest
 from flask_streamend import AppriseChannel, ConfigurationError, Event, Notice
 from flask_streamend.notices.failures import reason_of
 
-from .hooks import hostile, receiver, wait
+from .receivers import hostile, receiver, wait
 
 NOTICE = Notice(
     event=Event("jam", "The secret <b>jam</b>", "h1", "host@example.org"),
@@ -55,7 +55,8 @@ def test_markup_in_a_name_is_escaped_where_a_service_takes_html() -> None:
 
 def test_a_digest_lists_its_ends() -> None:
     """Every member has its line and its link."""
-    other = replace(NOTICE, event=Event("gig", "Gig", "h1", None), stopped=True, url="https://g/")
+    gig = Event("gig", "Gig", "h1", None)
+    other = replace(NOTICE, event=gig, stopped=True, url="https://g/", due_at=1_800_000_000.0)
     with receiver() as server:
         AppriseChannel(address(server.url)).send(replace(NOTICE, members=(NOTICE, other)))
     lines = json.loads(server.requests[0].body)["message"].splitlines()

@@ -21,16 +21,18 @@ from flask_streamend import (
     MailChannel,
     Notice,
     PermanentError,
+    Preferences,
     StreamEnd,
     WebhookChannel,
 )
 from flask_streamend.notices.base import Preparing
 from flask_streamend.notices.failures import reason_of
-from flask_streamend.testing import live
+from flask_streamend.state import state_of
+from flask_streamend.telemetry.names import NOTIFICATIONS
 
 from .apps.pages import ROOT, blocks, marked
-from .hooks import receiver
-from .servers import PATIENCE, free_port
+from .receivers import receiver
+from .servers import PATIENCE, eventually, free_port
 
 PAGE = ROOT / "docs" / "channels.md"
 SECRET = f"whsec_{b64encode(b'k' * 32).decode()}"
@@ -57,13 +59,16 @@ def test_a_notice_has_its_words() -> None:
 
 def test_a_digest_has_the_words_of_each_end() -> None:
     """Every member is named once; the subject says how many they are."""
-    other = replace(NOTICE, event=Event("gig", "Gig", "h1", None), stopped=True, url="https://g/")
+    gig = Event("gig", "Gig", "h1", None)
+    other = replace(NOTICE, event=gig, stopped=True, url="https://g/", due_at=1_600_000_000.0)
     digest = replace(NOTICE, members=(NOTICE, other))
-    assert digest.ends == (NOTICE, other)
+    assert digest.ends == (other, NOTICE)
     assert NOTICE.ends == (NOTICE,)
-    assert digest.subject == "Event Streams Ended - 2 events"
-    assert digest.body == f"{NOTICE.body}\n{other.body}"
-    assert digest.text == f"{NOTICE.text}\n{other.text}"
+    assert digest.subject == "2 Event Streams Ended"
+    assert digest.title == "Event Streams Completed"
+    assert digest.subtitle == "Your event streams have ended"
+    assert digest.body == f"{other.body}\n{NOTICE.body}"
+    assert digest.text == f"{other.text}\n{NOTICE.text}"
 
 
 def test_the_receiver_of_the_page_verifies_and_knows_a_repeat(
@@ -191,26 +196,24 @@ class _Alone(MailChannel):
 def test_a_host_is_told_by_another_channel(
     own: Callable[[str], Channel], kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A viewer leaves, a first attempt fails, the next one tells; no mail is sent."""
-    app = Flask("told")
-    app.config.update(STREAMEND_REDIS_URL="memory://", MAIL_DEFAULT_SENDER="live@example.org")
-    app.config.update(FRONTEND_URL="https://live.example.org", STREAMEND_RETRY_BACKOFF=5)
-    StreamEnd(app, event_loader=lambda id: Event(id, "Friday jam", "1", "you@example.org"))
-    with receiver(503, 200) as server, live(app) as stage:
+    """A viewer leaves, a first attempt fails, the next one tells, with the same words."""
+    with receiver(503, 200) as server:
         made = own(server.url)
         if kind == "webhook":
             made = WebhookChannel(server.url, SECRET, allow_private=True)
-        monkeypatch.setattr(stage.state.deliverer, "_channel", _Alone(made))
-        with stage.viewer("jam"):
+        wishes = Preferences(channels=(made.name,))
+        app = Flask("told")
+        app.config.update(STREAMEND_REDIS_URL="memory://", MAIL_DEFAULT_SENDER="live@example.org")
+        app.config.update(STREAMEND_DELAY=0, STREAMEND_RETRY_BACKOFF=0.1)
+        streamend = StreamEnd(app, channels=[made])
+        streamend.event_loader(lambda id: Event(id, "Jam", "1", "h@example.org", None, wishes))
+        monkeypatch.setattr(state_of(app).deliverer, "_channel", _Alone(made))
+        assert app.test_client().get("/health/live").status_code == 200
+        with app.app_context(), streamend.viewing("jam"):
             pass
-        stage.advance(29)
-        assert server.requests == []
-        stage.advance(1)
-        assert len(server.requests) == 1
-        stage.advance(6)
-        assert len(server.requests) == 2
-        stage.advance(600)
-        assert stage.mails == []
+        sent = NOTIFICATIONS.field(made.name, "sent")
+        store = state_of(app).store
+        eventually(lambda: store.totals(0).counters.get(sent) == 1, "the host is told")
     first, second = server.requests
     assert first.body == second.body
     assert b"events/jam" in second.body

@@ -10,7 +10,7 @@ import urllib3
 from flask_streamend import PermanentError
 from flask_streamend.notices.failures import Deferred, reason_of
 
-from .hooks import hostile, wait
+from .receivers import hostile, wait
 from .servers import PATIENCE, free_port
 
 

@@ -22,7 +22,7 @@ from flask_streamend.notices.deliverer import RECORD
 from flask_streamend.notices.failures import Deferred, reason_of
 
 from .certificates import certificate
-from .hooks import Speak, hostile, receiver, wait
+from .receivers import Speak, hostile, receiver, wait
 from .servers import PATIENCE, free_port
 
 
@@ -128,15 +128,16 @@ def test_a_secret_can_be_changed_without_a_gap() -> None:
 
 
 def test_a_digest_lists_its_ends() -> None:
-    """A digest is one message, of a type of its own, with every member's values."""
+    """A digest is one message with every member's values; of one end alone it is that end's."""
     other = replace(NOTICE, event=Event("gig", "Gig", "h1", None), stopped=True)
     with receiver() as server:
         channel(server.url).send(replace(NOTICE, members=(NOTICE, other)))
-    (request,) = server.requests
-    body = json.loads(request.body)
-    assert body["type"] == "event.digest"
+        channel(server.url).send(replace(NOTICE, members=(NOTICE,)))
+    several, one = (json.loads(request.body) for request in server.requests)
+    assert several["type"] == "event.digest"
     members = [DATA, {**DATA, "event_id": "gig", "stopped": True}]
-    assert body["data"] == {"members": members}
+    assert several["data"] == {"members": members}
+    assert (one["type"], one["data"]) == ("event.ended", DATA)
 
 
 def test_a_name_and_a_password_in_the_url_are_sent_as_basic() -> None:

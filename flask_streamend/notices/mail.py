@@ -171,7 +171,7 @@ class MailChannel:
             "notice": notice,
             "event": event,
             "title": notice.title,
-            "subtitle": words.SUBTITLE,
+            "subtitle": notice.subtitle,
             "body": notice.body,
             "button": words.BUTTON,
             "url": notice.url,

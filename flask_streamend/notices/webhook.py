@@ -106,12 +106,11 @@ def webhook_id(notice: Notice) -> str:
 
 def payload(notice: Notice) -> dict[str, Any]:
     """Return what is posted, as plain values: of one end, or of a digest's ends."""
+    several = len(notice.ends) > 1
     return {
-        "type": "event.digest" if notice.members else "event.ended",
+        "type": "event.digest" if several else "event.ended",
         "timestamp": _iso(notice.due_at),
-        "data": {"members": [_data(end) for end in notice.members]}
-        if notice.members
-        else _data(notice),
+        "data": {"members": [_data(end) for end in notice.ends]} if several else _data(notice),
     }
 
 
