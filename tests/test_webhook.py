@@ -18,7 +18,6 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from flask_streamend import ConfigurationError, Event, Notice, PermanentError, WebhookChannel
 from flask_streamend.notices.arguments import LONGEST
-from flask_streamend.notices.deliverer import RECORD
 from flask_streamend.notices.failures import Deferred, reason_of
 
 from .certificates import certificate
@@ -498,6 +497,7 @@ def test_what_can_t_be_used_is_said_where_it_is_made(arguments: dict[str, Any], 
     assert caught.value.__cause__ is None or "ca" in arguments
 
 
-def test_the_longest_attempt_is_shorter_than_a_delivery_s_lease() -> None:
-    """No other worker takes up what is still being sent."""
-    assert LONGEST < RECORD
+def test_an_attempt_is_over_before_its_delivery_is_taken_up_again() -> None:
+    """The channel says how long one may take: below the 45 s that a delivery is leased at least."""
+    assert channel("https://example.org/", timeout=20).longest == 20
+    assert LONGEST < 45
