@@ -26,7 +26,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, StatementError
 
 from ..errors import PermanentError
 from ..event import NoticeRecord
-from ..notices.subject import subject
+from ..words import subject
 from .asking import brief
 from .ids import fit
 from .loader import find
@@ -83,7 +83,7 @@ def _values(emails: Columns, notice: NoticeRecord, event: Row[Any], dialect: str
         "status": notice.status,
         "host_id": _id(emails, "host_id", event.host_id, dialect),
         "message_id": notice.message_id,
-        "subject": notice.subject or subject(str(event.name or notice.event_id)),
+        "subject": notice.subject or subject([str(event.name or notice.event_id)]),
         "attempts": notice.attempts,
         "error": notice.error or None,
         "created_at": notice.at,
