@@ -116,6 +116,8 @@ class EventStatus:
     :param started_at: when the session began; ``None`` while idle.
     :param due_at: when the session ends if nobody comes back; ``None`` unless ending.
     :param peak: most viewers at once in this session.
+    :param unique_viewers: different viewers so far in this session, of those who have a name; an
+        estimate. ``None``: nobody has one.
     """
 
     event_id: str
@@ -125,6 +127,7 @@ class EventStatus:
     started_at: float | None = None
     due_at: float | None = None
     peak: int = 0
+    unique_viewers: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the status as the API's JSON has it."""
@@ -141,6 +144,10 @@ class Notice:
     :param url: where the notice's button leads.
     :param stopped: True where the stream was stopped while viewers were still there.
     :param message_id: the same at every attempt for this session, so that a repeat is recognisable.
+    :param started_at: when the session began, in seconds since the epoch on the store's clock.
+    :param peak: most viewers at once in it.
+    :param unique_viewers: different viewers in it, of those who have a name; an estimate. ``None``:
+        nobody had one.
     """
 
     event: Event
@@ -149,3 +156,11 @@ class Notice:
     url: str
     message_id: str
     stopped: bool = False
+    started_at: float | None = None
+    peak: int = 0
+    unique_viewers: int | None = None
+
+    @property
+    def duration(self) -> float:
+        """Return the seconds from the session's first viewer to its end."""
+        return 0.0 if self.started_at is None else max(0.0, self.due_at - self.started_at)

@@ -156,14 +156,14 @@ class StreamEnd:
     def viewing(self, event_id: str, viewer_id: str | None = None) -> Iterator[None]:
         """Count a viewer for as long as the context lasts: around any streamed response.
 
-        :param viewer_id: who it is, for the application's own use.
+        :param viewer_id: who it is: counted among the event's unique viewers. None: not counted.
         """
-        from .viewers import Silent
+        from .viewers import Named
 
         check_event_id(event_id)
         state = self._state()
         delay = state.loading.event(event_id).grace(state.settings.delay)
-        with state.presence.viewing(event_id, Silent(), delay):
+        with state.presence.viewing(event_id, Named(state.sealer.name(viewer_id)), delay):
             yield
 
     def join(self, event_id: str, viewer_id: str) -> None:

@@ -31,6 +31,10 @@ class Sealer:
         """Return a name that stands for another one and does not tell it, the same every time."""
         return hmac.new(self._secret, name.encode(), hashlib.sha256).hexdigest()[:24]
 
+    def name(self, viewer_id: str | None) -> str:
+        """Return who a viewer is as a pseudonym; empty where nobody says."""
+        return self.pseudonym(viewer_id) if viewer_id else ""
+
     def seal(self, *values: str) -> str:
         """Return the values as one token."""
         return self._fernet.encrypt(json.dumps(values).encode()).decode()

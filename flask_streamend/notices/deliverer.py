@@ -184,6 +184,9 @@ class Deliverer:
             message_id=message_id(
                 delivery.event_id, delivery.session, sender_of(current_app.config)
             ),
+            started_at=delivery.started / 1000,
+            peak=delivery.peak,
+            unique_viewers=delivery.unique_viewers,
         )
 
     def _failed(self, delivery: Delivery, channel: Channel, error: Exception, took: int) -> None:

@@ -23,6 +23,7 @@ from ..errors import PermanentError
 from ..event import Notice
 from ..settings import Settings
 from .base import Skip
+from .figures import figures
 from .smtp import SMTPConnection, ascii_domain
 
 TITLE = "Event Stream Completed"
@@ -183,6 +184,7 @@ class MailChannel:
             "body": f'Your event "{event.name}" stream has ended. {HOW[notice.stopped]}',
             "button": BUTTON,
             "url": notice.url,
+            "figures": figures(notice) if self._settings.notice_figures else [],
         }
         message = NoticeMessage(
             # One line, whatever the name holds: a line break here would begin another header.

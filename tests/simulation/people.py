@@ -35,6 +35,7 @@ class Viewer:
     over: bool = False
     knowing: set[object] = field(default_factory=set)
     listens: bool = False
+    name: str = ""
 
     def __hash__(self) -> int:
         # Sets of viewers are gone through in an order; it is to be the same in each run.
