@@ -163,4 +163,5 @@ class Notice:
     @property
     def duration(self) -> float:
         """Return the seconds from the session's first viewer to its end."""
-        return 0.0 if self.started_at is None else max(0.0, self.due_at - self.started_at)
+        began = self.due_at if self.started_at is None else self.started_at
+        return round(max(0.0, self.due_at - began), 3)
