@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from redis import Redis
 
 from .apps.words import ADDRESS, FRONTEND, NAME, VIEWERS, WORDS
 from .collector import END, NOTIFY, SEND, Collector
@@ -119,7 +118,7 @@ def _from_json(value: bytes) -> bytes:
     return json.dumps(json.loads(value), ensure_ascii=False).encode()
 
 
-def values(client: Redis, key: bytes) -> Iterator[bytes]:
+def values(client: Any, key: bytes) -> Iterator[bytes]:
     """Yield a key's name and every value in it."""
     yield key
     kind = client.type(key).decode()
@@ -148,7 +147,8 @@ class Everywhere:
 
     def look(self) -> dict[str, str]:
         """Return what is there, by place."""
-        client, port = self._ground.redis, self._site.port
+        port = self._site.port
+        client: Any = self._ground.redis
         found = {
             f"redis: {key.decode()}": "\n".join(
                 text for value in values(client, key) for text in decoded(value)
