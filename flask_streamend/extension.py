@@ -18,6 +18,7 @@ from .problems import line
 from .settings import Settings
 from .state import KEY, AppState, state_of
 from .telemetry.logs import log
+from .viewers import Named
 
 if TYPE_CHECKING:
     from prometheus_flask_exporter import PrometheusMetrics
@@ -158,8 +159,6 @@ class StreamEnd:
 
         :param viewer_id: who it is: counted among the event's unique viewers. None: not counted.
         """
-        from .viewers import Named
-
         check_event_id(event_id)
         state = self._state()
         delay = state.loading.event(event_id).grace(state.settings.delay)
@@ -190,9 +189,10 @@ class StreamEnd:
         check_event_id(event_id)
         state = self._state()
         delay = int(state.loading.event(event_id).grace(state.settings.delay) * 1000)
-        guest = state.sealer.pseudonym(viewer_id)
-        session = secrets.token_hex(8)
-        state.guests.note(act, event_id, guest, ttl, session, delay)
+        guest, *before = state.sealer.pseudonyms(viewer_id)
+        state.guests.note(act, event_id, guest, ttl, secrets.token_hex(8), delay)
+        for other in before:  # who came before the keys were rotated is there once
+            state.guests.note("leave", event_id, other, 0, "", delay)
 
     def join_token(self, event_id: str, viewer_id: str, expires: float = 86_400) -> str:
         """Return a signed token with which the socket lets a viewer in: ``/ws/<event>?token=…``.

@@ -137,7 +137,6 @@ def test_what_a_process_told_by_itself_is_put_back(any_store: Store) -> None:
     assert any_store.records(5)[0].unique_viewers == 7
     pending = Kept("gig", "s2", age=9000, left=60_000, peak=2, unique_viewers=5)
     assert any_store.put_back("a", [pending]) == 1
-    assert any_store.put_back("a", [pending]) == 0
     assert unique(any_store, "gig") == 5
     web = Named(any_store, "b", 60_000)
     web.came("gig", "ann", session="s2")
