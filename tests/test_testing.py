@@ -140,6 +140,10 @@ def test_a_notice_has_the_session_s_figures(app: Flask) -> None:
     def hear(_app: Flask, **what: Any) -> None:
         heard.append(what)
 
+    def hear_some(_app: Flask, event_id: str, session: str, clients: int, at: float) -> None:
+        some.append(event_id)
+
+    some: list[str] = []
     named = Flask(__name__)
     named.config.update(app.config)
     streamend = StreamEnd(named, lambda event_id: Event(event_id, "Friday jam", "h1", "h@ex.org"))
@@ -147,7 +151,8 @@ def test_a_notice_has_the_session_s_figures(app: Flask) -> None:
     streamend.viewer_loader(lambda event_id: loader_says.pop(0))
     client = named.test_client()
     page = {"Authorization": "Bearer open-sesame"}
-    with live(named) as stage, event_ended.connected_to(hear, sender=named):
+    hears, hears_some = (event_ended.connected_to(one, sender=named) for one in (hear, hear_some))
+    with live(named) as stage, hears, hears_some:
         with named.app_context():
             token = streamend.join_token("jam", "cem")
         with stage.socket("jam"), stage.socket("jam"):
@@ -166,6 +171,7 @@ def test_a_notice_has_the_session_s_figures(app: Flask) -> None:
         assert (notice.peak, notice.unique_viewers) == (4, 4)
         assert notice.duration == pytest.approx(3791, abs=2)
         (ended,) = heard
+        assert some == ["jam"], "a receiver is given what it names"
         assert ended["started_at"] == notice.started_at
         assert (ended["peak"], ended["unique_viewers"]) == (4, 4)
         assert ended["duration"] == notice.duration
