@@ -35,12 +35,6 @@ class Session:
     unique: int | None = None
     met: Sketch | None = None
 
-    def meet(self, names: Iterable[str]) -> None:
-        """Note viewers by name."""
-        for name in names:
-            self.met = self.met or Sketch()
-            self.met.add(name)
-
     @property
     def unique_viewers(self) -> int | None:
         """Return how many different viewers it has had; None: nobody has a name."""
@@ -49,6 +43,14 @@ class Session:
     def close(self) -> None:
         """Keep the number: who they were goes with the session."""
         self.unique, self.met = self.unique_viewers, None
+
+
+def meet(session: Session | None, names: Iterable[str]) -> None:
+    """Note viewers by name in a session, where there is one."""
+    if session is not None:
+        for name in names:
+            session.met = session.met or Sketch()
+            session.met.add(name)
 
 
 def most(one: int | None, other: int | None) -> int | None:
