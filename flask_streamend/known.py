@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 import time
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from .store.base import RESTORE, Held, Reported
@@ -62,7 +61,7 @@ class Known:
         now = time.monotonic()
         age = int((now - self.began) * 1000)
         left = 0 if count else int((now - self.left) * 1000)
-        names = tuple(islice(self.names, NAMES))
+        names = tuple(sorted(self.names)[:NAMES])
         return Held(
             *(count, self.session, self.delay, most, age, self.peak, left, unsure), names=names
         )
