@@ -168,6 +168,11 @@ class Presence(Crowd):
         with self._reporting:
             if emptied:
                 self._all_there_at = time.monotonic() + self._lease / 1000
+            if self._stand_in is not None and self._stand_in.stands:
+                # It hears the rest of what is its own: the store never heard of these sessions.
+                with self._lock:
+                    changed, self._changed = self._changed, set()
+                self._report_here(changed)
             self._resume()
             put_back()
             with self._lock:
