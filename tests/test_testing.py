@@ -159,8 +159,10 @@ def test_a_notice_has_the_session_s_figures(app: Flask) -> None:
             stage.advance(3700)
         with stage.socket("jam"), named.app_context():
             streamend.seen("jam", "ann", ttl=1)
-            with streamend.viewing("jam", "dan"), streamend.viewing("jam"):
+            with stage.viewer("jam", "dan"), streamend.viewing("jam"):
                 stage.advance(60)
+        with stage.viewer("jam"), named.app_context(), streamend.viewing("jam", "dan"):
+            stage.advance(1)
         with stage.socket("jam", query=f"token={token}"):
             stage.advance(1)
         status = client.get("/streamend/events/jam", headers=page).json
