@@ -8,8 +8,11 @@ from ..event import Notice
 
 
 def figures(notice: Notice) -> list[tuple[str, str]]:
-    """Return the lines, each as what it says and the value; empty where nothing is known."""
-    if notice.started_at is None:
+    """Return the lines, each as what it says and the value.
+
+    Empty where nothing is known, and for a digest, which is short.
+    """
+    if notice.started_at is None or notice.members:
         return []
     lines = [
         ("Began", _clock(notice.started_at)),
