@@ -112,12 +112,12 @@ def test_a_wrong_way_in_is_an_outage_that_shows_no_password(
 def test_rq_info_shows_no_argument(ground: Ground, site: Site) -> None:
     """What RQ's own commands show of an alarm is neither its event nor its session."""
     site.get("/schedule/shown?delay=3600")
-    eventually(lambda: ground.redis.keys("rq:job:*"), "its alarm is set")
+    key = f"rq:job:streamend-{ground.status('shown').session}"
+    eventually(lambda: ground.redis.exists(key), "its alarm is set")
     rq = [sys.executable, "-m", "rq.cli", "info", "--url", ground.redis_url]
     said = subprocess.check_output(rq, text=True, env={**os.environ}, timeout=PATIENCE)
     assert "default" in said
     assert "shown" not in said
-    (key,) = (key for key in ground.redis.keys("rq:job:*") if b"watch" not in key)
     assert ground.redis.hget(key, "description") == b"flask_streamend alarm"
     site.get("/over/purge/shown")
 
