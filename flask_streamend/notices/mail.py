@@ -23,6 +23,7 @@ from ..errors import PermanentError
 from ..event import Notice
 from ..settings import Settings
 from .base import Skip
+from .figures import figures
 from .smtp import SMTPConnection, ascii_domain
 
 
@@ -175,6 +176,7 @@ class MailChannel:
             "body": notice.body,
             "button": words.BUTTON,
             "url": notice.url,
+            "figures": figures(notice) if self._settings.notice_figures else [],
         }
         message = NoticeMessage(
             subject=notice.subject,
