@@ -9,6 +9,7 @@ A map of the package, in the order data walks it::
     ending       last one left, somebody back: timer (this process's) and alarms (RQ's)
     jobs         what RQ runs when an alarm rings
     notices/     who delivers what is due, and the channels a notice can take
+    directory/   events, hosts and their wishes from an application's own tables
     telemetry/   metrics, counts, logs, traces
     web/         health, metrics and status pages, JSON, the browser's client
     commands/    the larger commands of ``flask streamend``
@@ -35,9 +36,11 @@ from . import register_extension as _register_extension
 from ._version import __version__
 
 if TYPE_CHECKING:
+    from .directory import SQLAlchemyDirectory
     from .errors import (
         ApplicationError,
         ConfigurationError,
+        DirectoryError,
         EventIdError,
         NotRegisteredError,
         PermanentError,
@@ -57,6 +60,7 @@ _HOMES = {
     "AppriseChannel": "notices.apprise",
     "Channel": "notices.base",
     "ConfigurationError": "errors",
+    "DirectoryError": "errors",
     "Event": "event",
     "EventIdError": "errors",
     "EventStatus": "event",
@@ -65,6 +69,7 @@ _HOMES = {
     "Notice": "event",
     "PermanentError": "errors",
     "Preferences": "event",
+    "SQLAlchemyDirectory": "directory",
     "StoreError": "errors",
     "StreamEnd": "extension",
     "StreamEndError": "errors",
@@ -77,6 +82,7 @@ __all__ = [
     "AppriseChannel",
     "Channel",
     "ConfigurationError",
+    "DirectoryError",
     "Event",
     "EventIdError",
     "EventStatus",
@@ -85,6 +91,7 @@ __all__ = [
     "Notice",
     "PermanentError",
     "Preferences",
+    "SQLAlchemyDirectory",
     "StoreError",
     "StreamEnd",
     "StreamEndError",

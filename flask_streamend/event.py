@@ -199,3 +199,25 @@ class Notice:
         """Return the seconds from the session's first viewer to its end."""
         began = self.due_at if self.started_at is None else self.started_at
         return round(max(0.0, self.due_at - began), 3)
+
+
+@dataclass(frozen=True)
+class NoticeRecord:
+    """What became of a notice, for an event loader that records notices.
+
+    :param status: ``sent``, ``skipped``, ``retrying``, ``dead`` or ``digested``.
+    :param attempts: attempts made so far.
+    :param error: the last error, with addresses masked, or why it was skipped; else empty.
+    :param at: when that was, in seconds since the epoch, on the store's clock.
+    :param subject: ``None``: that of one event's end.
+    """
+
+    event_id: str
+    session: str
+    channel: str
+    status: str
+    message_id: str
+    attempts: int
+    error: str
+    at: float
+    subject: str | None = None

@@ -80,6 +80,7 @@ def ring(namespace: str, sealed: str) -> None:
                     store.introduce(f"{WORKER}{job.worker_name}", facts.pack(), KEEP_MS)
         finally:
             if not stays:
+                state.recording.finish()
                 tracing.flush()
 
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .keeper import Keeper
     from .loading import Loading
     from .notices.deliverer import Deliverer
+    from .notices.recording import Recording
     from .observing import Observers
     from .presence import Presence
     from .sealing import Sealer
@@ -69,6 +70,7 @@ class AppState:
     loading: Loading
     timer: Timer[Alarm]
     alarms: Alarms
+    recording: Recording
     deliverer: Deliverer
     spans: EndSpans
     ringing: Ringing

@@ -24,6 +24,7 @@ from ..telemetry.tracing import notifying, sending, settled, traced
 from .base import Channel, Preparing, Skip
 from .failures import reason_of
 from .mail import MailChannel, event_url, message_id, sender_of
+from .recording import Recording
 from .smtp import longest
 
 #: Ends claimed, and deliveries leased, at a time.
@@ -75,6 +76,7 @@ class Deliverer:
         loading: Loading,
         observers: Observers,
         channel: MailChannel,
+        recording: Recording,
     ) -> None:
         self._settings = settings
         self._store = store
@@ -82,6 +84,7 @@ class Deliverer:
         self._loading = loading
         self._observers = observers
         self._channel = channel
+        self._recording = recording
         self._owner = secrets.token_hex(8)
         self._lease = int(max(longest(settings), RECORD) * 1000) + SPARE_MS
 
@@ -224,6 +227,7 @@ class Deliverer:
             self._alarms.arm([Alarm(delivery.event_id, delivery.session, at, retry, trace)])
         elif delivery.again or delivery.attempts:
             self._alarms.disarm([delivery.session])
+        self._recording.settled(delivery, channel.name, result.outcome, result.error, late)
 
     def _record(self, delivery: Delivery, channel: Channel, result: _Result, retry: int) -> int:
         """Record an outcome, for a while even if the store is away: else it may be told twice."""
