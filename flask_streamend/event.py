@@ -9,7 +9,8 @@ from typing import Any, Literal
 from .errors import EventIdError
 
 #: An event id's alphabet: it stands in labels, keys, logs and URLs.
-_EVENT_ID = re.compile(r"[A-Za-z0-9._:@~-]{1,128}", re.ASCII)
+LONGEST_ID = 128
+_EVENT_ID = re.compile(rf"[A-Za-z0-9._:@~-]{{1,{LONGEST_ID}}}", re.ASCII)
 #: ``.`` and ``..`` vanish from URLs; ``_other`` is the label of what has no series of its own.
 _RESERVED = frozenset({".", "..", "_other"})
 
@@ -29,6 +30,19 @@ def check_event_id(event_id: str) -> str:
         f"{shown} is no event id: expected 1 to 128 characters of A-Z a-z 0-9 . _ : @ ~ -,"
         " and not '.', '..' or '_other'"
     )
+
+
+def check_viewer_id(viewer_id: object) -> str:
+    """Return a viewer's id as text; a primary key may be given as it is.
+
+    :raises ValueError: where it is neither a text that is not empty nor a whole number.
+    """
+    if isinstance(viewer_id, int) and not isinstance(viewer_id, bool):
+        return str(viewer_id)
+    if isinstance(viewer_id, str) and viewer_id:
+        return viewer_id
+    what = repr(viewer_id) if viewer_id in (None, "", True, False) else type(viewer_id).__name__
+    raise ValueError(f"{what} is no viewer's id: expected a text that is not empty")
 
 
 def check_delay(delay: float, what: str) -> float:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from flask import Flask, current_app
 
 from .errors import ConfigurationError, NotRegisteredError, StoreError
-from .event import EventStatus, check_delay, check_event_id
+from .event import EventStatus, check_delay, check_event_id, check_viewer_id
 from .problems import line
 from .settings import Settings
 from .state import KEY, AppState, state_of
@@ -190,14 +190,15 @@ class StreamEnd:
         check_event_id(event_id)
         state = self._state()
         delay = int(state.loading.event(event_id).grace(state.settings.delay) * 1000)
-        guest = state.sealer.pseudonym(viewer_id)
+        guest = state.sealer.pseudonym(check_viewer_id(viewer_id))
         session = secrets.token_hex(8)
         state.guests.note(act, event_id, guest, ttl, session, delay)
 
     def join_token(self, event_id: str, viewer_id: str, expires: float = 86_400) -> str:
         """Return a signed token with which the socket lets a viewer in: ``/ws/<event>?token=…``.
 
-        :param expires: seconds it is good for.
+        :param expires: seconds it is good for, up to 30 days.
+        :raises ValueError: where ``viewer_id`` is nobody's, as None is.
         """
         check_event_id(event_id)
         return self._state().tokens.make(event_id, viewer_id, expires)

@@ -29,7 +29,8 @@ class Sealer:
 
     def pseudonym(self, name: str) -> str:
         """Return a name that stands for another one and does not tell it, the same every time."""
-        return hmac.new(self._secret, name.encode(), hashlib.sha256).hexdigest()[:24]
+        text = name.encode(errors="surrogatepass")
+        return hmac.new(self._secret, text, hashlib.sha256).hexdigest()[:24]
 
     def seal(self, *values: str) -> str:
         """Return the values as one token."""

@@ -8,26 +8,30 @@ from __future__ import annotations
 
 import json
 import socket
-import threading
 import time
-from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 from flask import Blueprint, Flask, Request, Response, jsonify, request
 from flask_sock import Sock
 from simple_websocket import ConnectionClosed
-from wsproto import WSConnection
-from wsproto.connection import Connection
-from wsproto.events import BytesMessage, Event, Ping, TextMessage
+from wsproto.events import Ping
 
-from .access import DRAINING, Refusal, bad_event_id, limit_reached, no_such_event, origin_refused
+from .access import (
+    DRAINING,
+    FLOOD,
+    Refusal,
+    bad_event_id,
+    limit_reached,
+    no_such_event,
+    origin_refused,
+)
+from .event import check_viewer_id
+from .inbound import BOUNDS, POLICY_VIOLATION, Reader
 from .state import KEY, AppState
 from .telemetry.logs import log
 
-#: RFC 6455, 7.4.1: a silent viewer broke the rule that a ping is answered.
-POLICY_VIOLATION = 1008
 #: Seconds in which a reader thread that has met its socket's end is sure to be over.
 SETTLE = 0.05
 
@@ -35,10 +39,6 @@ SETTLE = 0.05
 SEEN = "X-Streamend-WebSocket"
 RULE = "/ws/<path:event_id>"
 ENDPOINT = "socket"
-#: Where the request's environment says that its socket is a viewer's: how long a message may be.
-LIMIT = "flask_streamend.max_message_bytes"
-#: Where every socket's messages go.
-_NOWHERE: deque[Any] = deque(maxlen=0)
 
 
 class SocketViewer:
@@ -134,6 +134,7 @@ def _guard(views: dict[str, Callable[..., Any]], endpoint: str, state: AppState)
             return handshake(state, viewer, event_id)
         finally:
             state.presence.leave(event_id, viewer)
+            state.addresses.leave(request.remote_addr)
 
     views[endpoint] = guarded
 
@@ -151,15 +152,16 @@ def _admit(state: AppState, event_id: str, viewer: SocketViewer | None) -> Respo
         return state.refusals.refuse(delay, event_id)
     if viewer is not None:
         viewer.listens = _value(asked, "count") == "1"
-        asked.environ[LIMIT] = state.settings.max_message_bytes
+        asked.environ[BOUNDS] = state.settings
     if state.settings.limited:
         # One at a time where there is a limit: two would both see the last place free.
         with state.admitting:
-            refusal = _limit(state, event_id)
+            refusal = _limit(state, event_id) or state.addresses.full(asked.remote_addr)
             if refusal is not None:
                 return state.refusals.refuse(refusal, event_id)
             if viewer is not None:
                 state.presence.enter(event_id, viewer, delay)
+                state.addresses.enter(asked.remote_addr)
     elif viewer is not None:
         state.presence.enter(event_id, viewer, delay)
     return None
@@ -176,6 +178,7 @@ def _decide(state: AppState, event_id: str, asked: Request) -> Refusal | float:
     refusal = bad_event_id(event_id) or origin_refused(asked, settings)
     if refusal is None and state.draining:
         refusal = DRAINING
+    refusal = refusal or state.addresses.too_often(asked.remote_addr)
     if refusal is not None:
         return refusal
     found = state.loading.event(event_id)
@@ -194,7 +197,9 @@ def _viewer_refused(state: AppState, event_id: str, asked: Request) -> Refusal |
     if loader is None:
         return None
     try:
-        if loader(event_id) is not None:
+        viewer_id = loader(event_id)
+        if viewer_id is not None:
+            check_viewer_id(viewer_id)
             return None
         message = "The application's viewer loader does not let this viewer in."
         if not asked.cookies:
@@ -223,54 +228,12 @@ def _upgrade_required(event_id: str) -> Response:
     return response
 
 
-class Reader(threading.Thread):
-    """simple-websocket's reader, made ready for a viewer's socket before its first byte.
-
-    It is given to simple-websocket as ``thread_class``, and changes nothing for an application's
-    own sockets.
-    """
-
-    def __init__(self, target: Callable[[], None]) -> None:
-        ws: Any = target.__self__  # type: ignore[attr-defined]
-        limit = ws.environ.get(LIMIT)
-        if limit is not None:
-            ws.input_buffer = _NOWHERE
-            ws.max_message_size = limit
-            # By its class: functions put in place of two methods would cost each viewer more.
-            ws.ws.__class__ = Inbound
-            # Over, and worth twenty objects for as long as the viewer stays.
-            ws.ws.handshake = None
-        super().__init__(target=target)
-
-
-class Inbound(WSConnection):
-    """A viewer's protocol once hands are shaken: fair to all, and with messages counted in bytes.
-
-    Under gevent a socket that always has something to read never yields: one viewer's flood would
-    stop the whole worker, and keep away even the code that bounds what is read.
-    """
-
-    connection: Connection
-
-    def receive_data(self, data: bytes | None) -> None:
-        """Yield, then take in what was read."""
-        time.sleep(0)
-        self.connection.receive_data(data)
-
-    def events(self) -> Generator[Event, None, None]:
-        """Yield what was received, texts as bytes: else their characters would be counted."""
-        for event in self.connection.events():
-            if isinstance(event, TextMessage):
-                data = event.data.encode()
-                yield BytesMessage(data, event.frame_finished, event.message_finished)
-            else:
-                yield event
-
-
 def _watch(ws: Any, state: AppState, viewer: SocketViewer, event_id: str) -> None:
     """Hold the socket until it is gone, whoever ended it and however."""
     try:
         viewer.hold(ws, state.settings.ping_interval)
+        if ws.ws.flooded:
+            state.refusals.note(FLOOD, event_id)
     except (ConnectionClosed, OSError):
         pass
     except Exception:  # noqa: BLE001 - logged with its trace; the viewer must be let go

@@ -59,6 +59,11 @@ def _serve_shared(exporter: PrometheusMetrics, collector: StoreCollector) -> Non
     generate = exporter.generate_metrics
 
     def both(accept: str | None = None, names: list[str] | None = None) -> tuple[str, str]:
+        try:
+            choose_encoder(accept or "")
+        except ValueError:
+            # A version that is none: this client gets what one gets that asks for nothing.
+            accept = None
         if not any(name in os.environ for name in _SHARED):
             page: tuple[str, str] = generate(accept, names)
             return page
