@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
-from .errors import EventIdError
+from .errors import ConfigurationError, EventIdError
+
+_L = TypeVar("_L")
 
 #: An event id's alphabet: it stands in labels, keys, logs and URLs.
 LONGEST_ID = 128
@@ -45,6 +48,19 @@ def check_viewer_id(viewer_id: object) -> str:
     raise ValueError(f"{what} is no viewer's id: expected a text that is not empty")
 
 
+def check_loader(loader: _L) -> _L:
+    """Return a loader if it can be called as one.
+
+    :raises ConfigurationError: where it is no function, or an async one, whose answer is a promise.
+    """
+    if not callable(loader):
+        raise ConfigurationError(f"The loader is {loader!r}: expected a function")
+    if inspect.iscoroutinefunction(loader):
+        name = getattr(loader, "__qualname__", repr(loader))
+        raise ConfigurationError(f"The loader {name} is async: expected a function made with def")
+    return loader
+
+
 def check_delay(delay: float, what: str) -> float:
     """Return the grace period in seconds if it may be used.
 
@@ -58,6 +74,13 @@ def check_delay(delay: float, what: str) -> float:
     ):
         raise ValueError(f"{what} is {delay!r}: expected a number of seconds from 0 to 86,400")
     return float(delay)
+
+
+def _check_type(what: str, value: object, *types: type) -> None:
+    """Stop a row's wrong column here: at the end its notice would fail, hours later."""
+    if not isinstance(value, types):
+        names = " or ".join("None" if one is type(None) else one.__name__ for one in types)
+        raise TypeError(f"{what} is of type {type(value).__name__}: expected {names}")
 
 
 @dataclass(frozen=True)
@@ -107,6 +130,9 @@ class Event:
             if isinstance(value, int):
                 object.__setattr__(self, name, str(value))
         check_event_id(self.id)
+        _check_type("Event.name", self.name, str)
+        _check_type("Event.host_email", self.host_email, str, type(None))
+        _check_type("Event.preferences", self.preferences, Preferences, type(None))
         if self.delay is not None:
             check_delay(self.delay, "Event.delay")
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from flask import Flask, current_app
 
 from .errors import ConfigurationError, NotRegisteredError, StoreError
-from .event import EventStatus, check_delay, check_event_id, check_viewer_id
+from .event import EventStatus, check_delay, check_event_id, check_loader, check_viewer_id
 from .problems import line
 from .settings import Settings
 from .state import KEY, AppState, state_of
@@ -64,8 +64,8 @@ class StreamEnd:
         if app is not None and not isinstance(app, Flask):
             # StreamEnd(load_event): without an application the loader comes first.
             app, event_loader = None, app
-        self.event_loader_function = event_loader
-        self.viewer_loader_function = viewer_loader
+        self.event_loader_function = event_loader and check_loader(event_loader)
+        self.viewer_loader_function = viewer_loader and check_loader(viewer_loader)
         self.channels = channels
         self.metrics = metrics
         self._apps: weakref.WeakSet[Flask] = weakref.WeakSet()
@@ -74,12 +74,12 @@ class StreamEnd:
 
     def event_loader(self, function: _E) -> _E:
         """Set the event loader; a decorator."""
-        self.event_loader_function = function
+        self.event_loader_function = check_loader(function)
         return function
 
     def viewer_loader(self, function: _V) -> _V:
         """Set the viewer loader; a decorator."""
-        self.viewer_loader_function = function
+        self.viewer_loader_function = check_loader(function)
         return function
 
     def init_app(self, app: Flask) -> None:

@@ -22,6 +22,7 @@ from flask_mail import Mail, Message, sanitize_address
 from ..errors import PermanentError
 from ..event import Notice
 from ..settings import Settings
+from .address import check_address
 from .base import Skip
 from .smtp import SMTPConnection, ascii_domain
 
@@ -51,6 +52,10 @@ def event_url(frontend_url: str, event_id: str) -> str:
 
 #: RFC 5321, 4.5.3.1.6: a server may refuse a line of over 1,000 bytes, its end included.
 LONGEST_LINE = 998
+#: Characters of a name in the subject.
+LONGEST_NAME = 250
+#: Unicode's embeddings, overrides and isolates: letters have their direction without them.
+_TURNS = re.compile("[\u202a-\u202e\u2066-\u2069]")
 LINES = compat32.clone(linesep="\r\n")
 
 
@@ -175,32 +180,44 @@ class MailChannel:
             raise Skip("no_address")
         if not mail.default_sender:
             raise PermanentError("MAIL_DEFAULT_SENDER is not set: a notice has no sender", "other")
+        host = check_address(event.host_email)
+        name = one_line(event.name)
         words = {
             "notice": notice,
             "event": event,
             "title": TITLE,
             "subtitle": SUBTITLE,
-            "body": f'Your event "{event.name}" stream has ended. {HOW[notice.stopped]}',
+            "body": f'Your event "{name}" stream has ended. {HOW[notice.stopped]}',
             "button": BUTTON,
             "url": notice.url,
         }
         message = NoticeMessage(
-            # One line, whatever the name holds: a line break here would begin another header.
-            subject=f"Event Stream Ended - {one_line(event.name)}",
-            recipients=[event.host_email],
+            subject=f"Event Stream Ended - {shortened(name)}",
+            recipients=[host],
             body=render_template("streamend/notice.txt", **words).strip() + "\n",
             html=render_template("streamend/notice.html", **words),
             extra_headers={"Auto-Submitted": "auto-generated"},
         )
         message.msgId = notice.message_id
         if message.has_bad_headers():
-            raise PermanentError("the sender or the host's address holds a line break", "refused")
+            raise PermanentError("MAIL_DEFAULT_SENDER holds a line break", "refused")
         return message
 
 
-def one_line(text: str) -> str:
-    """Return a text with every run of white space and control characters made one space."""
-    return re.sub(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029]+", " ", text).strip()
+def one_line(name: str) -> str:
+    """Return a name as one line that can be written and says nothing of what follows it.
+
+    White space and control characters become one space: a line break would begin another header,
+    or a paragraph that looks like ours. What turns the direction of writing for the rest of a line
+    is left out, and half a surrogate pair, which no mail can hold, becomes a question mark.
+    """
+    written = _TURNS.sub("", name.encode("utf-8", "replace").decode())
+    return re.sub(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029]+", " ", written).strip()
+
+
+def shortened(name: str) -> str:
+    """Return a name as a subject may have it: mail servers refuse very long lines."""
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
 
 
 def _mail() -> Any:
