@@ -144,7 +144,9 @@ def test_an_ipv4_address_is_itself_however_it_is_written(address: IPv4Address) -
     assert network_of(f"::ffff:{address}") == network_of(str(address)) == str(address)
 
 
-@pytest.mark.parametrize("value", ["often", "", 10, True, "0/second", "10/second, x", "1/fortnight"])
+@pytest.mark.parametrize(
+    "value", ["often", "", 10, True, "0/second", "10/second, x", "1/fortnight"]
+)
 def test_a_rate_that_is_none_stops(value: object) -> None:
     """A rate that can't be read stops the application at its start."""
     with pytest.raises(ConfigurationError, match="STREAMEND_HANDSHAKE_RATE is .*: expected a rate"):
