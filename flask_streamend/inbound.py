@@ -55,7 +55,8 @@ class Inbound(WSConnection):
     Under gevent a socket that always has something to read never yields: one viewer's flood would
     stop the whole worker, and keep away even the code that bounds what is read.
 
-    :ivar most: messages a second, parts of one and pings included, over ``WINDOW``; None: any.
+    :ivar most: messages a second over ``WINDOW``, pings included, and parts of one as they arrive;
+        None: any number.
     :ivar flooded: whether there were more.
     """
 

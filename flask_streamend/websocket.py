@@ -16,7 +16,9 @@ from typing import Any
 from flask import Blueprint, Flask, Request, Response, jsonify, request
 from flask_sock import Sock
 from simple_websocket import ConnectionClosed
+from simple_websocket import ConnectionError as NotConnected
 from wsproto.events import Ping
+from wsproto.utilities import ProtocolError
 
 from .access import (
     DRAINING,
@@ -37,6 +39,9 @@ SETTLE = 0.05
 
 #: A header of refusals: this was a WebSocket's handshake when it came here.
 SEEN = "X-Streamend-WebSocket"
+#: What simple-websocket and wsproto raise over a handshake that is none: headers that are missing,
+#: twice there, or that can't be read.
+_NO_HANDSHAKE = (ProtocolError, NotConnected, ValueError)
 RULE = "/ws/<path:event_id>"
 ENDPOINT = "socket"
 
@@ -132,6 +137,8 @@ def _guard(views: dict[str, Callable[..., Any]], endpoint: str, state: AppState)
             return refused
         try:
             return handshake(state, viewer, event_id)
+        except _NO_HANDSHAKE:
+            return _bad_handshake()
         finally:
             state.presence.leave(event_id, viewer)
             state.addresses.leave(request.remote_addr)
@@ -225,6 +232,18 @@ def _upgrade_required(event_id: str) -> Response:
     )
     response.status_code = 426
     response.headers["Upgrade"] = "websocket"
+    return response
+
+
+def _bad_handshake() -> Response:
+    response = jsonify(
+        {
+            "error": "bad-handshake",
+            "message": "The request asks for a WebSocket, and its headers are not RFC 6455's.",
+        }
+    )
+    response.status_code = 400
+    response.headers["Sec-WebSocket-Version"] = "13"
     return response
 
 

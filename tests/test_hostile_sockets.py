@@ -1,4 +1,4 @@
-"""Sockets and handshakes made to do harm: floods, bombs, broken frames, half requests, any bytes."""
+"""Sockets and handshakes made to do harm: floods, bombs, broken frames, halves, any bytes."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ from .viewers import (
 #: Messages a second from a viewer, and so many in the ten seconds they are counted over.
 RATE = 5
 ALLOWED = 10 * RATE
+KEY = "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
 FUZZ = settings(
     max_examples=60,
     deadline=None,
@@ -78,7 +79,7 @@ def closed_with(viewer: RawViewer) -> list[int]:
     "flood",
     [
         pytest.param([frame(TEXT, b"")], id="texts"),
-        pytest.param([frame(BINARY, b"x" * 100)], id="bytes"),
+        pytest.param([frame(BINARY, b"x" * 20)], id="bytes"),
         pytest.param([frame(PONG, b"")], id="pongs"),
         pytest.param(
             [frame(TEXT, b"x", fin=False), *[frame(CONTINUATION, b"", fin=False)] * 3 * ALLOWED],
@@ -174,6 +175,32 @@ def test_half_a_handshake_is_nobody(site: Site) -> None:
             line.close()
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        pytest.param("", id="no key"),
+        pytest.param(
+            f"{KEY}Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits=x\r\n",
+            id="an extension's number that is none",
+        ),
+        pytest.param(f"{KEY}Sec-WebSocket-Protocol: \xe9\r\n", id="a protocol that is not ASCII"),
+        pytest.param(f"{KEY}Sec-WebSocket-Version: 8\r\n", id="another version"),
+    ],
+)
+def test_a_handshake_that_is_none_is_400(site: Site, more: str) -> None:
+    """Headers that are not RFC 6455's are answered with a code, and nobody is counted."""
+    with socket.create_connection(("127.0.0.1", site.port), PATIENCE) as line:
+        version = "" if "Version" in more else "Sec-WebSocket-Version: 13\r\n"
+        line.sendall(
+            "GET /ws/jam HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, close\r\n"
+            f"Upgrade: websocket\r\n{version}{more}\r\n".encode("latin-1")
+        )
+        line.shutdown(socket.SHUT_WR)
+        answer = b"".join(iter(lambda: line.recv(4096), b""))
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b'"bad-handshake"' in answer
+
+
 frames = st.builds(
     frame,
     st.sampled_from([CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG, 3, 11]),
@@ -212,6 +239,12 @@ line = st.tuples(
         ]
     ).map(str.encode),
     token.map(str.encode)
+    | st.sampled_from(
+        [
+            b"permessage-deflate; client_max_window_bits=x",
+            b"permessage-deflate; server_max_window_bits=99",
+        ]
+    )
     | st.sampled_from([b"websocket", b"Upgrade", b"13", b"AAAAAAAAAAAAAAAAAAAAAA==", b"0", b"null"])
     | st.binary(max_size=20).map(lambda raw: raw.replace(b"\r", b"").replace(b"\n", b"")),
 ).map(b": ".join)
