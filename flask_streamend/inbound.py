@@ -37,13 +37,13 @@ class Reader(threading.Thread):
 
     def __init__(self, target: Callable[[], None]) -> None:
         ws: Any = target.__self__  # type: ignore[attr-defined]
-        bounds: Settings | None = ws.environ.get(BOUNDS)
-        if bounds is not None:
+        settings: Settings | None = ws.environ.get(BOUNDS)
+        if settings is not None:
             ws.input_buffer = _NOWHERE
-            ws.max_message_size = bounds.max_message_bytes
+            ws.max_message_size = settings.max_message_bytes
             # By its class: functions put in place of two methods would cost each viewer more.
             ws.ws.__class__ = Inbound
-            ws.ws.most = bounds.max_messages_per_second
+            ws.ws.most = settings.max_messages_per_second
             # Over, and worth twenty objects for as long as the viewer stays.
             ws.ws.handshake = None
         super().__init__(target=target)

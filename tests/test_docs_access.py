@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -133,8 +135,6 @@ def test_the_origins_are_those_of_the_page() -> None:
 
 def test_a_viewer_loader_that_hangs_holds_up_nobody_else(app: Flask, stage: Stage) -> None:
     """Like a view it keeps its own request waiting; another viewer's is answered meanwhile."""
-    import threading
-
     streamend: Any = stage.state.extension
     own, go, there = streamend.viewer_loader_function, threading.Event(), threading.Event()
 
@@ -155,3 +155,14 @@ def test_a_viewer_loader_that_hangs_holds_up_nobody_else(app: Flask, stage: Stag
         go.set()
         slow.join(30)
         streamend.viewer_loader(own)
+
+
+def test_what_is_said_to_be_protected_is_tested() -> None:
+    """Each row of SECURITY.md's table names tests, and they are there."""
+    table = text_of(ROOT / "SECURITY.md").split("## What is protected")[1].split("\n## ")[0]
+    rows = [line for line in table.splitlines() if line.startswith("| ")][2:]
+    assert len(rows) >= 10
+    for row in rows:
+        named = re.findall(r"`(tests/\w+\.py)`", row)
+        assert named, row
+        assert all((ROOT / name).is_file() for name in named), row
