@@ -84,15 +84,20 @@ class Refusals:
             self.note(refusal, event_id)
         return refusal.response()
 
+    def due(self, code: str) -> int | None:
+        """Return how many lines of a code were left out since its last one; None: not yet."""
+        now = time.monotonic()
+        with self._lock:
+            at, more = self._logged.get(code, (-LOG_EVERY, 0))
+            due = now - at >= LOG_EVERY
+            self._logged[code] = (now, 0) if due else (at, more + 1)
+        return more if due else None
+
     def note(self, refusal: Refusal, event_id: str) -> None:
         """Count a refusal, and log it if it is time."""
         self._tally.add(REFUSALS.field(refusal.reason))
-        now = time.monotonic()
-        with self._lock:
-            at, more = self._logged.get(refusal.code, (-LOG_EVERY, 0))
-            due = now - at >= LOG_EVERY
-            self._logged[refusal.code] = (now, 0) if due else (at, more + 1)
-        if due:
+        more = self.due(refusal.code)
+        if more is not None:
             log.warning(
                 "%s: a viewer was refused (%d more since the last such line): %s",
                 refusal.code,

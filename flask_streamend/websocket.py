@@ -213,7 +213,9 @@ def _viewer_refused(state: AppState, event_id: str, asked: Request) -> Refusal |
             message += " No cookie came with the request: is the page on another host name?"
     except Exception:  # noqa: BLE001 - the application's code; who may watch is not guessed
         state.tally.error("websocket")
-        log.exception("The viewer loader failed", extra={"event_id": event_id})
+        # Whoever knocks decides how often it fails; its line comes as seldom as a refusal's.
+        if state.refusals.due("viewer-loader") is not None:
+            log.exception("The viewer loader failed", extra={"event_id": event_id})
         message = "The application's viewer loader failed."
     return Refusal(403, "viewer-refused", "viewer", message)
 

@@ -279,6 +279,20 @@ def test_a_viewer_loader_s_wrong_answer_lets_nobody_in(
         assert stage.state.tally.pending()["errors|websocket"] == 1
 
 
+def test_a_failing_viewer_loader_fills_no_log(caplog: pytest.LogCaptureFixture) -> None:
+    """However often it is asked, its traceback is logged once a minute; each failure counts."""
+    app = make_app("memory://")
+
+    def load_viewer(event_id: str) -> str:
+        raise LookupError("the sessions are away")
+
+    state(app).extension.viewer_loader(load_viewer)
+    for _ in range(5):
+        assert app.test_client().get("/ws/jam").status_code == 403
+    assert caplog.text.count("the sessions are away") == 1
+    assert state(app).tally.pending()["errors|websocket"] == 5
+
+
 def test_a_viewer_may_be_a_primary_key() -> None:
     """A whole number is an id as well."""
     app = make_app("memory://")
