@@ -167,6 +167,11 @@ class Presence(Crowd):
         with self._reporting:
             if emptied:
                 self._all_there_at = time.monotonic() + self._lease / 1000
+            if self._stand_in is not None and self._stand_in.stands:
+                # It hears the rest of what is its own: the store never heard of these sessions.
+                with self._lock:
+                    changed, self._changed = self._changed, set()
+                self._report_here(changed)
             self._resume()
             put_back()
             with self._lock:
@@ -217,6 +222,9 @@ class Presence(Crowd):
             self._report(set(), full=True)
 
     def _report(self, events: set[str], full: bool) -> Report:
+        if full:
+            # The store may be another one, or emptied, though nobody has said so yet.
+            self._resume()
         with self._lock:
             names = events | set(self._viewers) if full else events
             held = {event_id: self._held(event_id) for event_id in names}
