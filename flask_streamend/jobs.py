@@ -144,7 +144,7 @@ def _look_after(store: RedisStore, job: Job, lease: int) -> None:
 
 def _give_up(store: RedisStore, job: Job, code: str, cause: BaseException) -> None:
     """Say what is wrong with this worker, and set the alarm again for one that is set up right."""
-    trace = ids(job.meta.get("traceparent", ""))
+    trace = ids(str(job.meta.get("traceparent", "")))
     log.error("%s (%s: %s)", line(code), type(cause).__name__, cause, extra=trace)
     store.add({ERRORS.field("queue"): 1})
     store.note_problem(code, True)

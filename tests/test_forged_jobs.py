@@ -141,9 +141,9 @@ def test_a_job_of_ours_holds_plain_texts(ground: Ground, site: Site) -> None:
     """RQ pickles its jobs' arguments; ours are two texts, and name nothing that would be called."""
     RawViewer(site.port, "plain~own-3600").leave()
     session = ground.wait("plain~own-3600", "ending").session
-    job = eventually(
-        lambda: Job.fetch(f"streamend-{session}", connection=ground.redis), "its alarm is set"
-    )
+    job_id = f"streamend-{session}"
+    eventually(lambda: Job.exists(job_id, connection=ground.redis), "its alarm is set")
+    job = Job.fetch(job_id, connection=ground.redis)
     assert all(isinstance(argument, str) for argument in job.args)
     names = {opcode.name for opcode, _, _ in pickletools.genops(job.data)}
     assert names.isdisjoint({"GLOBAL", "STACK_GLOBAL", "REDUCE", "INST", "OBJ", "NEWOBJ", "BUILD"})
