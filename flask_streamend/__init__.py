@@ -21,6 +21,7 @@ A map of the package, in the order data walks it::
     condition    how all of it is, for who looks at it
     logs         a formatter for applications
     canaries     made-up events, to try it all  facts    what a process says of itself
+    event        what is exchanged              words    what a host is told
     cli          what an operator does          doctor/  what is set up wrong, and the cure
 
 Importing this is light: Redis and RQ are loaded with the first ``StreamEnd``.
@@ -46,11 +47,16 @@ if TYPE_CHECKING:
     )
     from .event import Event, EventStatus, Notice, Preferences
     from .extension import StreamEnd
+    from .notices.apprise import AppriseChannel
+    from .notices.base import Channel
     from .notices.mail import MailChannel
+    from .notices.webhook import WebhookChannel
     from .worker import Worker
 
 _HOMES = {
     "ApplicationError": "errors",
+    "AppriseChannel": "notices.apprise",
+    "Channel": "notices.base",
     "ConfigurationError": "errors",
     "Event": "event",
     "EventIdError": "errors",
@@ -63,11 +69,14 @@ _HOMES = {
     "StoreError": "errors",
     "StreamEnd": "extension",
     "StreamEndError": "errors",
+    "WebhookChannel": "notices.webhook",
     "Worker": "worker",
 }
 
 __all__ = [
     "ApplicationError",
+    "AppriseChannel",
+    "Channel",
     "ConfigurationError",
     "Event",
     "EventIdError",
@@ -80,6 +89,7 @@ __all__ = [
     "StoreError",
     "StreamEnd",
     "StreamEndError",
+    "WebhookChannel",
     "Worker",
     "__version__",
 ]

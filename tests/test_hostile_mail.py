@@ -11,9 +11,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from flask_streamend import Event, Notice, PermanentError
-from flask_streamend.notices.address import check_address
-from flask_streamend.notices.mail import MailChannel, message_id, one_line
+from flask_streamend.notices.mail import MailChannel, message_id
+from flask_streamend.notices.recipient import check_address
 from flask_streamend.testing import live
+from flask_streamend.words import one_line
 
 from .apps.local import make_app, state
 from .smtp import Inbox, Server

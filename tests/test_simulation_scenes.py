@@ -314,3 +314,21 @@ def test_who_leaves_as_the_store_comes_back_is_told_of(world: World) -> None:
     world.weather.slow = 0.0
     run(world, 30)
     assert len(told(world)) == 2
+
+
+def test_a_stand_in_hears_who_came_before_it_decides(world: World) -> None:
+    """What reports may wait for a store that hangs; a viewer who came is no less there."""
+    process = world.start_process()
+    viewer = world.join("jam", process)
+    run(world, 6)
+    world.server.hangs = True
+    run(world, LEASE + DELAY)
+    world.leave(viewer)
+    run(world, DELAY - 1)
+    store = process.stand_in._store
+    assert store is not None
+    store._due["jam"] = store.look(None).now
+    world.join("jam", process)
+    assert store.claim(1) == []
+    run(world, 10)
+    assert told(world) == []

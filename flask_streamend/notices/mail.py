@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import secrets
 from contextlib import ExitStack
 from email.charset import QP, Charset
@@ -19,20 +18,13 @@ from urllib.parse import quote
 from flask import current_app, render_template
 from flask_mail import Mail, Message, sanitize_address
 
+from .. import words
 from ..errors import PermanentError
 from ..event import Notice
 from ..settings import Settings
-from .address import check_address
 from .base import Skip
+from .recipient import check_address
 from .smtp import SMTPConnection, ascii_domain
-
-TITLE = "Event Stream Completed"
-SUBTITLE = "Your event stream has ended"
-HOW = {
-    False: "All viewers have disconnected from the stream.",
-    True: "The stream was stopped.",
-}
-BUTTON = "View Event Dashboard"
 
 
 def message_id(event_id: str, session: str, sender: str) -> str:
@@ -52,10 +44,6 @@ def event_url(frontend_url: str, event_id: str) -> str:
 
 #: RFC 5321, 4.5.3.1.6: a server may refuse a line of over 1,000 bytes, its end included.
 LONGEST_LINE = 998
-#: Characters of a name in the subject.
-LONGEST_NAME = 250
-#: Unicode's embeddings, overrides and isolates: letters have their direction without them.
-_TURNS = re.compile("[\u202a-\u202e\u2066-\u2069]")
 LINES = compat32.clone(linesep="\r\n")
 
 
@@ -181,43 +169,26 @@ class MailChannel:
         if not mail.default_sender:
             raise PermanentError("MAIL_DEFAULT_SENDER is not set: a notice has no sender", "other")
         host = check_address(event.host_email)
-        name = one_line(event.name)
-        words = {
+        shown = {
             "notice": notice,
             "event": event,
-            "title": TITLE,
-            "subtitle": SUBTITLE,
-            "body": f'Your event "{name}" stream has ended. {HOW[notice.stopped]}',
-            "button": BUTTON,
+            "title": notice.title,
+            "subtitle": notice.subtitle,
+            "body": notice.body,
+            "button": words.BUTTON,
             "url": notice.url,
         }
         message = NoticeMessage(
-            subject=f"Event Stream Ended - {shortened(name)}",
+            subject=notice.subject,
             recipients=[host],
-            body=render_template("streamend/notice.txt", **words).strip() + "\n",
-            html=render_template("streamend/notice.html", **words),
+            body=render_template("streamend/notice.txt", **shown).strip() + "\n",
+            html=render_template("streamend/notice.html", **shown),
             extra_headers={"Auto-Submitted": "auto-generated"},
         )
         message.msgId = notice.message_id
         if message.has_bad_headers():
             raise PermanentError("MAIL_DEFAULT_SENDER holds a line break", "refused")
         return message
-
-
-def one_line(name: str) -> str:
-    """Return a name as one line that can be written and says nothing of what follows it.
-
-    White space and control characters become one space: a line break would begin another header,
-    or a paragraph that looks like ours. What turns the direction of writing for the rest of a line
-    is left out, and half a surrogate pair, which no mail can hold, becomes a question mark.
-    """
-    written = _TURNS.sub("", name.encode("utf-8", "replace").decode())
-    return re.sub(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029]+", " ", written).strip()
-
-
-def shortened(name: str) -> str:
-    """Return a name as a subject may have it: mail servers refuse very long lines."""
-    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
 
 
 def _mail() -> Any:
