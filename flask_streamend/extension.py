@@ -18,6 +18,7 @@ from .problems import line
 from .settings import Settings
 from .state import KEY, AppState, state_of
 from .telemetry.logs import log
+from .viewers import Named
 
 if TYPE_CHECKING:
     from prometheus_flask_exporter import PrometheusMetrics
@@ -156,14 +157,12 @@ class StreamEnd:
     def viewing(self, event_id: str, viewer_id: str | None = None) -> Iterator[None]:
         """Count a viewer for as long as the context lasts: around any streamed response.
 
-        :param viewer_id: who it is, for the application's own use.
+        :param viewer_id: who it is: counted among the event's unique viewers. None: not counted.
         """
-        from .viewers import Silent
-
         check_event_id(event_id)
         state = self._state()
         delay = state.loading.event(event_id).grace(state.settings.delay)
-        with state.presence.viewing(event_id, Silent(), delay):
+        with state.presence.viewing(event_id, Named(state.sealer.name(viewer_id)), delay):
             yield
 
     def join(self, event_id: str, viewer_id: str) -> None:
@@ -190,9 +189,10 @@ class StreamEnd:
         check_event_id(event_id)
         state = self._state()
         delay = int(state.loading.event(event_id).grace(state.settings.delay) * 1000)
-        guest = state.sealer.pseudonym(check_viewer_id(viewer_id))
-        session = secrets.token_hex(8)
-        state.guests.note(act, event_id, guest, ttl, session, delay)
+        guest, *before = state.sealer.pseudonyms(check_viewer_id(viewer_id))
+        state.guests.note(act, event_id, guest, ttl, secrets.token_hex(8), delay)
+        for other in before:  # who came before the keys were rotated is there once
+            state.guests.note("leave", event_id, other, 0, "", delay)
 
     def join_token(self, event_id: str, viewer_id: str, expires: float = 86_400) -> str:
         """Return a signed token with which the socket lets a viewer in: ``/ws/<event>?token=…``.

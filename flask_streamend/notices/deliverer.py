@@ -169,7 +169,8 @@ class Deliverer:
         except Skip as skip:
             self._skip(delivery, channel, skip.reason)
         except Exception as error:  # noqa: BLE001 - whatever a channel raises is its failure
-            self._failed(delivery, channel, error, _ms_since(began))
+            private = (event.name, self._settings.frontend_url)
+            self._failed(delivery, channel, error, _ms_since(began), private)
         else:
             self._settle(delivery, channel, _Result(Outcome.SENT, took=_ms_since(began)))
             self._observers.now(signals.notification_sent, **delivery.what())
@@ -184,12 +185,22 @@ class Deliverer:
             message_id=message_id(
                 delivery.event_id, delivery.session, sender_of(current_app.config)
             ),
+            started_at=delivery.started / 1000,
+            peak=delivery.peak,
+            unique_viewers=delivery.unique_viewers,
         )
 
-    def _failed(self, delivery: Delivery, channel: Channel, error: Exception, took: int) -> None:
+    def _failed(
+        self,
+        delivery: Delivery,
+        channel: Channel,
+        error: Exception,
+        took: int,
+        private: tuple[str, ...] = (),
+    ) -> None:
         last = delivery.attempts + 1 >= self._settings.max_attempts
         outcome = Outcome.DEAD if last or isinstance(error, PermanentError) else Outcome.FAILED
-        text = error_text(error)
+        text = error_text(error, private)
         log.error(
             "Failed to send event end notification for event %s: %s",
             delivery.event_id,

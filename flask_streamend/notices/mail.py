@@ -23,6 +23,7 @@ from ..errors import PermanentError
 from ..event import Notice
 from ..settings import Settings
 from .base import Skip
+from .figures import figures
 from .recipient import check_address
 from .smtp import SMTPConnection, ascii_domain
 
@@ -177,6 +178,7 @@ class MailChannel:
             "body": notice.body,
             "button": words.BUTTON,
             "url": notice.url,
+            "figures": figures(notice) if self._settings.notice_figures else [],
         }
         message = NoticeMessage(
             subject=notice.subject,
