@@ -76,7 +76,7 @@ query = st.dictionaries(
 
 def path_of(rule: Rule, value: str) -> str:
     """Return a path of a rule, with a value in the place of each argument."""
-    path = rule.rule
+    path, value = rule.rule, value.replace("?", "%3F")
     for argument in rule.arguments:
         path = path.replace(f"<path:{argument}>", value).replace(f"<{argument}>", value)
     return path
