@@ -2,7 +2,8 @@
 
 A map of the package, in the order data walks it::
 
-    websocket    the viewer's socket
+    websocket    the viewer's socket             inbound   what it sends, in bounds
+    access       who is let in                   addresses limits by where viewers come from
     viewers      somebody who watches
     presence     who watches what, in this process, and its reports to the store
     store/       what is true across processes: Redis, one Lua script an atomic act

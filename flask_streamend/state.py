@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from redis import Redis
 
     from .access import Refusals, Tokens
+    from .addresses import Addresses
     from .canaries import Canaries
     from .capacity import Capacity
     from .contact import Contact
@@ -82,6 +83,7 @@ class AppState:
     problems: dict[str, float] = field(default_factory=dict)
     capacity: Capacity | None = None
     # A process's own; made anew in a child process.
+    addresses: Addresses = field(init=False)
     keeper: Keeper = field(init=False)
     endings: Endings = field(init=False)
     contact: Contact = field(init=False)

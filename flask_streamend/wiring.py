@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from flask import Flask
 
 from .access import Refusals, Tokens
+from .addresses import Addresses
 from .alarms import RQAlarms
 from .alarms_local import LocalAlarms
 from .canaries import Canaries
@@ -139,6 +140,7 @@ def build(
 def renew(state: AppState) -> None:
     """Give a process a holder, a timer and a keeper of its own."""
     state.timer.clear()
+    state.addresses = Addresses(state.settings)
     state.spans.renew()
     spans = state.spans
     keeper = state.keeper = Keeper(lambda: state.tally.error("store"))
