@@ -235,7 +235,9 @@ class Site:
     def get(self, path: str, quiet: bool = False) -> tuple[int, str]:
         """Return status and body of a page; quiet: status 0 where nothing answers."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as page:
+            with urllib.request.urlopen(
+                f"http://127.0.0.1:{self.port}{path}", timeout=PATIENCE
+            ) as page:
                 return page.status, page.read().decode()
         except urllib.error.HTTPError as error:
             with error:
