@@ -141,7 +141,7 @@ def start_site(tmp_path: Path, redis_url: str, mailbox: Mailbox) -> Iterator[Sta
 
     yield start
     for site in started:
-        site.process.stop()
+        site.process.kill()
 
 
 @pytest.fixture

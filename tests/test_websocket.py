@@ -47,7 +47,7 @@ def _plain_site(
     settings = {"STREAMEND_REDIS_URL": f"redis://127.0.0.1:{_redis_port}/0", "STREAMEND_DELAY": 0}
     site = Site(tmp_path_factory.mktemp("site"), settings, request.param)
     yield site
-    site.process.stop()
+    site.process.kill()
 
 
 @pytest.fixture
