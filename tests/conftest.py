@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -41,6 +42,8 @@ def pytest_configure() -> None:
     for name in list(os.environ):
         if name.startswith(_OF_APPLICATIONS) or name in ("FRONTEND_URL", "WEBSOCKET_PORT"):
             del os.environ[name]
+    # A shell has what it runs in the background ignore Ctrl-C, and all that is started from there.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
