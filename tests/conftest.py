@@ -35,12 +35,14 @@ def missing(what: str, cure: str) -> None:
 
 #: What a developer's own shell may say of an application: none of it is for these tests.
 _OF_APPLICATIONS = ("STREAMEND_", "OTEL_", "FLASK_", "REDIS_", "MAIL_")
+#: And of its window, which is not that of a program in another terminal.
+_OTHERS = ("FRONTEND_URL", "WEBSOCKET_PORT", "COLUMNS", "LINES")
 
 
 def pytest_configure() -> None:
     """Have tests, and what they start, know nothing of the shell they run in."""
     for name in list(os.environ):
-        if name.startswith(_OF_APPLICATIONS) or name in ("FRONTEND_URL", "WEBSOCKET_PORT"):
+        if name.startswith(_OF_APPLICATIONS) or name in _OTHERS:
             del os.environ[name]
     # A shell has what it runs in the background ignore Ctrl-C, and all that is started from there.
     signal.signal(signal.SIGINT, signal.default_int_handler)
