@@ -217,6 +217,9 @@ class Presence(Crowd):
             self._report(set(), full=True)
 
     def _report(self, events: set[str], full: bool) -> Report:
+        if full:
+            # The store may be another one, or emptied, though nobody has said so yet.
+            self._resume()
         with self._lock:
             names = events | set(self._viewers) if full else events
             held = {event_id: self._held(event_id) for event_id in names}
