@@ -39,7 +39,7 @@ def viewers() -> Iterator[None]:
     RawViewer.close_all()
 
 
-@pytest.fixture(scope="module", params=WORKERS.values(), ids=WORKERS)
+@pytest.fixture(scope="module", params=WORKERS.values(), ids=list(WORKERS))
 def _plain_site(
     request: pytest.FixtureRequest, _redis_port: int, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Site]:
