@@ -292,3 +292,43 @@ def test_a_leave_that_an_outage_held_up_is_the_one_that_was_told(world: World) -
     world.server.go_on()
     run(world, 60)
     assert len(told(world)) == 1
+
+
+def test_who_leaves_as_the_store_comes_back_is_told_of(world: World) -> None:
+    """A session that began while the store was away ends before anybody told the store of it."""
+    process = world.start_process()
+    world.start_worker()
+    viewer = world.join("jam", process)
+    run(world, 6)
+    world.server.away = True
+    world.leave(viewer)
+    run(world, LEASE + DELAY + 2)
+    assert len(told(world)) == 1
+    again = world.join("jam", process)
+    run(world, 1)
+    world.server.away = False
+    world.weather.slow = 1.0
+    while not world.truth.contacts[process].waits:
+        run(world, 0.01)
+    world.leave(again)  # as the process asks the store whether it is back
+    world.weather.slow = 0.0
+    run(world, 30)
+    assert len(told(world)) == 2
+
+
+def test_a_stand_in_hears_who_came_before_it_decides(world: World) -> None:
+    """What reports may wait for a store that hangs; a viewer who came is no less there."""
+    process = world.start_process()
+    viewer = world.join("jam", process)
+    run(world, 6)
+    world.server.hangs = True
+    run(world, LEASE + DELAY)
+    world.leave(viewer)
+    run(world, DELAY - 1)
+    store = process.stand_in._store
+    assert store is not None
+    store._due["jam"] = store.look(None).now
+    world.join("jam", process)
+    assert store.claim(1) == []
+    run(world, 10)
+    assert told(world) == []
