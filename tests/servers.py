@@ -108,8 +108,9 @@ class Process:
         """End it, politely and then not."""
         self.signal(signal.SIGTERM)
         try:
+            # Not less: what starts others ends them first, which takes a while on a slow machine.
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self.popen.wait(10)
+                self.popen.wait(PATIENCE)
         finally:
             self.kill()
 
