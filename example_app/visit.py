@@ -14,7 +14,7 @@ from example_app.stack import HERE, Stack
 from example_app.waiting import Failed, pause, wait_for
 
 EVENT, NAME = "friday-jam", "Friday jam"
-NOTICED = 5.0  # s within which the site must have noticed who came or left
+NOTICED = 20.0  # s within which the site must have noticed who came or left
 OVERTIME = 20.0  # s the mail may come after it was due
 
 

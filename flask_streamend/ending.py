@@ -140,6 +140,16 @@ class Endings:
         self.owed.note(row, ended.due, ended.trace)
         self._alarms.ring(Alarm(ended.event_id, ended.session, ended.due, 0, ended.trace))
 
+    def let_go(self, sessions: list[str]) -> None:
+        """Forget ends that are owed no more.
+
+        One that was claimed before its alarm was set, here or by :meth:`arm_anew`, left the alarm
+        behind, which only RQ's scheduler would ever find, where one runs.
+        """
+        self.owed.forget(sessions)
+        if sessions:
+            self._alarms.disarm(sessions)
+
     def ring_unheard(self) -> None:
         """Ring for whatever is ready, because nobody heard."""
         self._alarms.ring_unheard()

@@ -267,9 +267,8 @@ class StreamEnd:
         if ended is None:
             return False
         state.presence.over(Over(event_id, ended.session, Change.PURGED), ended.due)
-        state.endings.owed.forget([ended.session])
+        state.endings.let_go([ended.session])
         state.spans.forget([ended.session])
-        state.alarms.disarm([ended.session])
         return True
 
     def _state(self) -> AppState:

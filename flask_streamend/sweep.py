@@ -178,7 +178,7 @@ class Sweep:
         owed = self._endings.owed
         if asked := owed.to_ask():
             still = self._store.still_owed(asked)
-            owed.forget(session for _, session in asked if session not in still)
+            self._endings.let_go([session for _, session in asked if session not in still])
 
     def _take_in(self, report: Report) -> None:
         self._endings.reported(report)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -35,13 +36,31 @@ def missing(what: str, cure: str) -> None:
 
 #: What a developer's own shell may say of an application: none of it is for these tests.
 _OF_APPLICATIONS = ("STREAMEND_", "OTEL_", "FLASK_", "REDIS_", "MAIL_")
+#: And of its window, which is not that of a program in another terminal.
+_OTHERS = ("FRONTEND_URL", "WEBSOCKET_PORT", "COLUMNS", "LINES")
 
 
 def pytest_configure() -> None:
     """Have tests, and what they start, know nothing of the shell they run in."""
     for name in list(os.environ):
-        if name.startswith(_OF_APPLICATIONS) or name in ("FRONTEND_URL", "WEBSOCKET_PORT"):
+        if name.startswith(_OF_APPLICATIONS) or name in _OTHERS:
             del os.environ[name]
+    # A shell has what it runs in the background ignore Ctrl-C, and all that is started from there.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+#: What takes longest: where two processes share a run, none of these may be begun last.
+_LONGEST = ("test_simulation.py", "test_mutants.py", "test_real_prometheus.py", "chaos")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest."""
+
+    def place(item: pytest.Item) -> int:
+        found = [n for n, name in enumerate(_LONGEST) if name in item.path.parts]
+        return found[0] if found else len(_LONGEST)
+
+    items.sort(key=place)
 
 
 @pytest.fixture(autouse=True)
@@ -155,7 +174,7 @@ def start_site(tmp_path: Path, redis_url: str, mailbox: Mailbox) -> Iterator[Sta
 
     yield start
     for site in started:
-        site.process.stop()
+        site.process.kill()
 
 
 @pytest.fixture

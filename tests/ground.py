@@ -6,6 +6,8 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,8 @@ from flask_streamend.store.redis import RedisStore
 from .apps.store import pooled
 from .servers import PATIENCE, Mail, Mailbox, Process, Site, eventually
 
+#: Milliseconds for which nothing is decided, where a test needs that: more than a test takes.
+HELD = 600_000
 #: Each worker an application may choose, by its command line after ``python -m``.
 WORKERS = {
     "plain": ("rq.cli", "worker", "--url", "{url}", "{queue}"),
@@ -115,6 +119,29 @@ class Ground:
             return status if right else None
 
         found = eventually(there, f"{event_id} is {state} with {clients}: {self.status(event_id)}")
+        assert found is not None
+        return found
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Have nothing decided meanwhile, however slow this machine is: no grace period ends."""
+        self.store.hold(HELD)
+        try:
+            yield
+        finally:
+            self.store.hold(0)
+
+    def due(self, event_id: str) -> float:
+        """Wait until an event's end is in the ledger, and return when it was due.
+
+        Its grace period itself may be over before somebody who looks for it has seen it.
+        """
+
+        def recorded() -> float | None:
+            found = [row.due_at for row in self.store.records(1000) if row.event_id == event_id]
+            return found[0] if found else None
+
+        found = eventually(recorded, f"{event_id} is in the ledger")
         assert found is not None
         return found
 

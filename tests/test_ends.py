@@ -86,9 +86,10 @@ def test_an_end_scheduled_while_viewers_are_there_waits_for_them(
 
 def test_a_viewer_who_comes_cancels_a_scheduled_end(site: Site, ground: Ground) -> None:
     """Who comes within the delay keeps the event going."""
-    session = schedule(site, "saved", "?delay=1")["session"]
-    viewer = site.watch("saved")
-    assert ground.wait("saved", "live", 1).session == session
+    with ground.held():
+        scheduled = schedule(site, "saved", "?delay=0.5")
+        viewer = site.watch("saved")
+        assert ground.wait("saved", "live", 1).session == scheduled["session"]
     marker(ground, site, "saved-marker")
     assert not ground.mails("saved")
     viewer.close()
@@ -146,7 +147,7 @@ def test_a_response_that_streams_on_shuts_nobody_out(site: Site, ground: Ground)
         order(site, "end_event", "newcomer")
         ground.told("newcomer")
         viewer = site.watch("newcomer")
-        eventually(lambda: ground.status("newcomer").clients == 1, "the newcomer is counted", 5)
+        eventually(lambda: ground.status("newcomer").clients == 1, "the newcomer is counted")
         assert viewer.receive(0.5) is None, "nothing was sent, and the socket was not closed"
         assert viewer.connected
         viewer.close()
@@ -202,10 +203,11 @@ def test_a_purge_tells_nobody_and_counts_anew_who_is_there(
 
 def test_a_purge_in_the_grace_tells_nobody(site: Site, ground: Ground) -> None:
     """An end that was pending is forgotten, and its alarm with it."""
-    site.watch("forgotten").close()
-    ground.wait("forgotten", "ending")
-    assert order(site, "purge", "forgotten")
-    assert ground.status("forgotten").state == "idle"
+    with ground.held():
+        site.watch("forgotten").close()
+        ground.wait("forgotten", "ending")
+        assert order(site, "purge", "forgotten")
+        assert ground.status("forgotten").state == "idle"
     marker(ground, site, "forgotten-marker")
     assert not ground.mails("forgotten")
     eventually(lambda: not ground.redis.keys("rq:job:*"), "no alarm is left")
@@ -259,9 +261,10 @@ def test_an_argument_s_delay_comes_before_the_event_s(site: Site, ground: Ground
 def test_twenty_flaps_are_one_end(sites: tuple[Site, Site], ground: Ground) -> None:
     """Who comes and goes twenty times, at two processes, is one session and one mail."""
     begun = ground.counter("sessions_begun")
-    for number in range(20):
-        left = time.time()
-        sites[number % 2].watch("flaps~own-2").close()
+    with ground.held():
+        for number in range(20):
+            left = time.time()
+            sites[number % 2].watch("flaps~own-2").close()
     mail = ground.told("flaps~own-2")
     assert mail.at >= left + 2
     assert ground.counter("sessions_begun") == begun + 1

@@ -182,6 +182,32 @@ def test_a_job_that_cannot_be_unsealed_is_counted_and_rings(
     assert failures(redis) == []
 
 
+def test_an_alarm_that_was_set_too_late_is_taken_back(
+    app: Flask, alarms: RQAlarms, redis: Redis, mailbox: Mailbox
+) -> None:
+    """Where the host was told before the alarm was set, it is removed when that is known.
+
+    Nobody else would: the scheduler that RQ keeps is not needed, and may not run.
+    """
+    parts = state(app)
+    web = Web(parts.store, "a")
+    web.send({"jam": 1})
+    report = web.send({"jam": 0})
+    eventually(lambda: parts.store.look(None).ready, "the event is due")
+    with app.app_context():
+        parts.deliverer.deliver_due()
+    parts.endings.reported(report)
+    job = f"rq:job:{alarms.job_id(report.events[0].session)}"
+    assert redis.exists(job)
+
+    def beats() -> bool:
+        parts.sweep.beat()
+        return not redis.exists(job)
+
+    eventually(beats, "the alarm is taken back")
+    assert not parts.endings.owed.kept()
+
+
 def test_a_stale_alarm_does_not_load_the_application(
     app: Flask, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -86,42 +86,57 @@ def counts(app: Flask) -> dict[str, int]:
     return {key.removeprefix(start): n for key, n in found.items() if key.startswith(start)}
 
 
-@pytest.mark.parametrize("step", ["CONNECT", "EHLO", "MAIL", "RCPT", "DATA", END])
-def test_a_silent_server_is_not_waited_for(script: Script, step: str) -> None:
+#: The steps at which a server may get stuck.
+STEPS = ("CONNECT", "EHLO", "MAIL", "RCPT", "DATA", END)
+#: Seconds for a step; not shorter, so that on a slow machine too it is the stuck one that is cut.
+STEP = 2
+Stuck = dict[str, tuple[ScriptedServer, BaseException | None]]
+
+
+@pytest.fixture(scope="module")
+def stuck() -> Iterator[Stuck]:
+    """Send to a server that is silent, and to one that drips, for each step, all at one time.
+
+    :returns: each server, and how the send failed.
+    """
+    servers = {f"silent-{step}": ScriptedServer({step: "", "HELO": ""}) for step in STEPS}
+    servers |= {f"drips-{step}": ScriptedServer(drip=step) for step in (*STEPS, "QUIT")}
+    login = {"drips-EHLO": {"MAIL_USERNAME": "live", "MAIL_PASSWORD": "secret"}}
+    with ThreadPoolExecutor(len(servers)) as aside:
+        sending = {
+            name: aside.submit(
+                send,
+                make_app(MAIL_PORT=server.port, STREAMEND_MAIL_TIMEOUT=STEP, **login.get(name, {})),
+            )
+            for name, server in servers.items()
+        }
+        try:
+            yield {name: (servers[name], one.exception(PATIENCE)) for name, one in sending.items()}
+        finally:
+            for server in servers.values():
+                server.stop()
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_silent_server_is_not_waited_for(stuck: Stuck, step: str) -> None:
     """A server that accepts the connection and then says nothing, at any step, fails the send."""
-    server = script({step: "", "HELO": ""})
-    app = make_app(MAIL_PORT=server.port, STREAMEND_MAIL_TIMEOUT=0.2)
-    with ThreadPoolExecutor(1) as aside:
-        error = aside.submit(send, app).exception(PATIENCE)
+    server, error = stuck[f"silent-{step}"]
     assert isinstance(error, OSError)
     assert server.steps[-1] == step or step in ("CONNECT", "EHLO")
 
 
-@pytest.mark.parametrize("step", ["CONNECT", "EHLO", "MAIL", "RCPT", "DATA", END])
-def test_a_server_that_drips_is_not_waited_for(script: Script, step: str) -> None:
+@pytest.mark.parametrize("step", STEPS)
+def test_a_server_that_drips_is_not_waited_for(stuck: Stuck, step: str) -> None:
     """A server whose answer comes byte by byte, each within the time-out, fails the send too."""
-    server = script(drip=step)
-    login = {"MAIL_USERNAME": "live", "MAIL_PASSWORD": "secret"} if step == "EHLO" else {}
-    app = make_app(MAIL_PORT=server.port, STREAMEND_MAIL_TIMEOUT=0.2, **login)
-    with ThreadPoolExecutor(1) as aside:
-        sending = aside.submit(send, app)
-        try:
-            assert isinstance(sending.exception(PATIENCE), OSError)
-        finally:
-            server.stop()
+    server, error = stuck[f"drips-{step}"]
+    assert isinstance(error, OSError)
     assert server.steps[-1] == step
 
 
-def test_a_server_that_drips_its_good_bye_has_taken_the_mail(script: Script) -> None:
+def test_a_server_that_drips_its_good_bye_has_taken_the_mail(stuck: Stuck) -> None:
     """What comes after the answer to DATA is no failure, and is not waited for."""
-    server = script(drip="QUIT")
-    app = make_app(MAIL_PORT=server.port, STREAMEND_MAIL_TIMEOUT=0.2)
-    with ThreadPoolExecutor(1) as aside:
-        sending = aside.submit(send, app)
-        try:
-            assert sending.exception(PATIENCE) is None
-        finally:
-            server.stop()
+    server, error = stuck["drips-QUIT"]
+    assert error is None
     assert server.mails == 1
 
 

@@ -12,8 +12,8 @@ from simple_websocket import Client, ConnectionClosed
 from .ground import Ground
 from .servers import PATIENCE, Site, eventually
 
-#: Seconds of grace.
-DELAY = 0.4
+#: Seconds of grace; and of what must not be over between two requests, on a slow machine either.
+DELAY, LONGER = 0.4, 4
 
 
 @pytest.fixture(scope="module", params=["development", "gunicorn"])
@@ -71,11 +71,12 @@ def test_the_last_viewer_leaves_and_the_host_is_told(site: Site, ground: Ground,
 
 def test_a_return_moves_the_end(site: Site, ground: Ground, name: str) -> None:
     """Flaps are one session, whose end counts from the last leave."""
+    name += f"~own-{LONGER}"
     for _ in range(10):
         left = time.time()
         site.watch(name).close()
     (mail,) = eventually(lambda: ground.mails(name), "the mail")
-    assert mail.at >= left + DELAY
+    assert mail.at >= left + LONGER
     settled(site, ground, name)
     assert len(ground.mails(name)) == 1
 
@@ -105,11 +106,10 @@ def test_a_purge_counts_again_who_is_there(site: Site, ground: Ground, name: str
 def test_guests_come_and_go(site: Site, ground: Ground, name: str) -> None:
     """Viewers by call count as they do with Redis."""
     site.get(f"/guest/join/{name}/ann")
-    site.get(f"/guest/seen/{name}/bob?ttl=1")
+    site.get(f"/guest/seen/{name}/bob?ttl={LONGER}")
     assert state(site, name) == ("live", 2)
     site.get(f"/guest/leave/{name}/ann")
-    eventually(lambda: state(site, name)[0] == "ending", "bob is seen no more")
-    eventually(lambda: ground.mails(name), "the mail")
+    eventually(lambda: ground.mails(name), "bob is seen no more")
 
 
 def test_health_is_ok_without_queue(site: Site) -> None:

@@ -17,7 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families as families
 from flask_streamend.telemetry.names import ALL, OF_QUEUE
 
 from .conftest import missing
-from .ground import Ground
+from .ground import HELD, Ground
 from .servers import Site, eventually
 
 OPEN_METRICS = "application/openmetrics-text; version=1.0.0"
@@ -107,7 +107,7 @@ def test_processes_agree_and_count_what_a_fork_did(
 def test_an_event_in_its_grace_shows_when_it_ends(ground: Ground, sites: tuple[Site, Site]) -> None:
     """A live event has its viewers, one in its grace its due instant, an ended one nothing."""
     site = sites[1]
-    ground.store.hold(60_000)
+    ground.store.hold(HELD)
     viewer = site.watch("grace")
     ground.wait("grace", "live", 1)
     assert figures(site)["streamend_event_clients{event_id=grace}"] == 1
@@ -180,5 +180,5 @@ def test_the_exporter_s_multi_process_mode_shows_them_too(ground: Ground, tmp_pa
     assert "streamend_clients " in by_name
     assert "flask_http" not in by_name
     viewer.close()
-    ground.wait("shared", "ending", 0)
+    ground.told("shared")
     assert {metric.name for metric in OF_QUEUE} <= {f.name for f in families(text)}

@@ -43,10 +43,15 @@ def test_an_older_key_still_opens() -> None:
     assert Sealer((new,)).unseal(fresh) == ("jam", "s2")
 
 
-@pytest.mark.parametrize("token", ["", "x", "é", "\ud800", Sealer((key(),)).seal("jam", "s1")])
-def test_what_no_key_opens_is_nothing(token: str) -> None:
-    """A foreign or damaged token unseals to None and raises nothing."""
+@pytest.mark.parametrize("token", ["", "x", "é", "\ud800"])
+def test_what_is_no_token_is_nothing(token: str) -> None:
+    """A damaged token unseals to None and raises nothing."""
     assert Sealer((key(),)).unseal(token) is None
+
+
+def test_what_no_key_opens_is_nothing() -> None:
+    """So does another application's token."""
+    assert Sealer((key(),)).unseal(Sealer((key(),)).seal("jam", "s1")) is None
 
 
 def test_a_damaged_token_is_nothing() -> None:

@@ -56,15 +56,17 @@ def hook_errors(site: Site) -> float:
     return value
 
 
-def test_each_signal_of_a_session(site: Site, worker: Process, file: Path) -> None:
+def test_each_signal_of_a_session(site: Site, worker: Process, file: Path, ground: Ground) -> None:
     """From the first viewer to the notice each signal comes once, in order, with its fields."""
-    first = site.watch("jam")
-    wait(file, "jam", "viewer_joined")
-    first.close()
-    wait(file, "jam", "event_ending")
-    back = site.watch("jam")
-    wait(file, "jam", "event_resumed")
-    back.close()
+    with ground.held():
+        first = site.watch("jam")
+        wait(file, "jam", "viewer_joined")
+        first.close()
+        wait(file, "jam", "event_ending")
+        back = site.watch("jam")
+        wait(file, "jam", "event_resumed")
+        back.close()
+        eventually(lambda: names(file, "jam").count("event_ending") == 2, "it is ending again")
     found = wait(file, "jam", "notification_sent")
     assert [(line["signal"], line["what"]["clients"]) for line in found] == [
         ("event_started", 1),
@@ -136,11 +138,15 @@ def test_who_a_stop_let_go_of_left_that_session(
     assert len(viewers) == 3
 
 
-def test_guests_are_told_as_viewers_are(site: Site, worker: Process, file: Path) -> None:
+def test_guests_are_told_as_viewers_are(
+    site: Site, worker: Process, file: Path, ground: Ground
+) -> None:
     """Who joins and leaves by call is a viewer: the same signals come, once for a repeat."""
-    for _ in range(2):
-        site.get("/guest/join/guests/ann")
-    site.get("/guest/leave/guests/ann")
+    with ground.held():
+        for _ in range(2):
+            site.get("/guest/join/guests/ann")
+        site.get("/guest/leave/guests/ann")
+        wait(file, "guests", "event_ending")
     wait(file, "guests", "notification_sent")
     assert names(file, "guests") == [
         *("event_started", "viewer_joined", "viewer_left", "event_ending"),
@@ -152,15 +158,21 @@ def test_a_dead_process_s_event_is_told_as_ending(
     site: Site, worker: Process, file: Path, ground: Ground
 ) -> None:
     """Where the last viewers died with their process, whoever notices tells that it ends."""
-    Web(ground.store, "dead", delay=1000).set("reaped", 2)
-    ground.store.heartbeat("dead", 1, 0)
+    with ground.held():
+        Web(ground.store, "dead", delay=1000).set("reaped", 2)
+        ground.store.heartbeat("dead", 1, 0)
+        wait(file, "reaped", "event_ending")
     wait(file, "reaped", "notification_sent")
     assert names(file, "reaped") == ["event_ending", "event_ended", "notification_sent"]
 
 
-def test_a_scheduled_end_is_told_as_ending(site: Site, worker: Process, file: Path) -> None:
+def test_a_scheduled_end_is_told_as_ending(
+    site: Site, worker: Process, file: Path, ground: Ground
+) -> None:
     """An end that was scheduled is an event ending, though nobody ever came."""
-    site.get("/schedule/scheduled?delay=1")
+    with ground.held():
+        site.get("/schedule/scheduled?delay=1")
+        wait(file, "scheduled", "event_ending")
     wait(file, "scheduled", "notification_sent")
     assert names(file, "scheduled") == ["event_ending", "event_ended", "notification_sent"]
 

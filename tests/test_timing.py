@@ -56,5 +56,4 @@ def test_what_makes_an_end_pending_wakes_the_keeper(
         eventually(
             lambda number=number: redis.llen("rq:queue:default") == number,  # type: ignore[misc]
             f"alarm {number} rang",
-            5,
         )

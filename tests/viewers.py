@@ -16,11 +16,8 @@ from .servers import PATIENCE, Site, eventually
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 
 
-WORKERS = [
-    pytest.param(("-k", "gevent"), id="gevent"),
-    pytest.param(("-k", "gthread", "--threads", "50"), id="gthread"),
-]
-both_workers = pytest.mark.parametrize("worker", WORKERS)
+WORKERS = {"gevent": ("-k", "gevent"), "gthread": ("-k", "gthread", "--threads", "50")}
+both_workers = pytest.mark.parametrize("worker", WORKERS.values(), ids=WORKERS)
 Worker = tuple[str, ...]
 
 

@@ -94,7 +94,8 @@ class Scene:
         """Start a server, where it does not run yet."""
         if command not in self.servers:
             log = self.folder / f"{len(self.servers)}.log"
-            placed = f"cd {self.folder} && {self._placed(command)}"
+            # In the shell's place, which would end before what it started has ended its own.
+            placed = f"cd {self.folder} && exec env {self._placed(command)}"
             self.servers[command] = Process(["sh", "-c", placed], log, self.env)
         return self.servers[command]
 

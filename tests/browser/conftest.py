@@ -102,7 +102,7 @@ def serve(
 
     yield start
     for server in started.values():
-        server.process.stop()
+        server.process.kill()
 
 
 @pytest.fixture

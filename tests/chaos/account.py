@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 
 import pytest
@@ -116,10 +116,21 @@ def left_over(stage: Stage) -> set[str]:
     found = set(map(text, redis.keys(f"{PREFIX}*")))
     left = {key for key in found if key.removeprefix(PREFIX).startswith(OF_EVENTS)}
     left |= {key for key in found if key.startswith(f"{PREFIX}held:") and _events(redis, key)}
-    jobs = set(map(text, redis.keys("rq:job:*")))
+    jobs = set(_jobs(redis))
     # A worker that died leaves the job it was at, as one that failed, which RQ keeps for a while.
     died = stage.killed + len(stage.ended)
     return left | (jobs if len(jobs) > died else set())
+
+
+def _jobs(redis: Redis) -> Iterator[str]:
+    """Return RQ's jobs, each with its state and where its id is, so that it is seen who left it."""
+    for key in map(text, redis.keys("rq:job:*")):
+        job_id, status = key.removeprefix("rq:job:"), redis.hget(key, "status")
+        lists = [f"rq:{name}:default" for name in ("scheduled", "wip", "failed", "finished")]
+        where = [name for name in lists if redis.zscore(name, job_id) is not None]
+        if redis.lpos("rq:queue:default", job_id) is not None:
+            where.append("rq:queue:default")
+        yield f"{key}, {status!r}, in {where}"
 
 
 def _events(redis: Redis, held: str) -> list[str]:

@@ -22,11 +22,14 @@ def test_a_mistake_in_an_alert_is_noticed(alert: Alert, tmp_path: Path) -> None:
     """The alert, a guard, a selector taken out, a limit or a wait changed: a unit test fails."""
     cases = [case for case in CASES if case.alert == alert.name]
     assert tried(tmp_path, cases, write(tmp_path, alert)) == ""
+    # One that notices is enough, and some take ten times as long as others.
+    cases.sort(key=lambda case: max(case.checks) / case.every)
     unnoticed = []
     for number, (what, mutant) in enumerate(mutants(alert)):
         folder = tmp_path / str(number)
         folder.mkdir()
-        if not tried(folder, cases, write(folder, mutant)):
+        files = write(folder, mutant)
+        if not any(tried(folder, [case], files) for case in cases):
             unnoticed.append(what)
     assert not unnoticed
 
