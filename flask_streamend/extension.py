@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import secrets
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from flask import Flask, current_app
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from prometheus_flask_exporter import PrometheusMetrics
 
     from .loading import EventLoader, ViewerLoader
+    from .notices.base import Channel
     from .store.base import GuestAct
 
 _E = TypeVar("_E", bound="EventLoader")
@@ -49,7 +50,7 @@ class StreamEnd:
     :param app: register on this application now; an event loader may stand here instead.
     :param event_loader: returns an :class:`~flask_streamend.Event` for an id, or None.
     :param viewer_loader: returns a viewer's id, in the request's context; None refuses.
-    :param channels: the ways to tell a host; default: e-mail.
+    :param channels: ways to tell a host beside e-mail; one named ``email`` takes its place.
     :param metrics: the application's own ``PrometheusMetrics``, where it has one.
     """
 
@@ -58,7 +59,7 @@ class StreamEnd:
         app: Flask | EventLoader | None = None,
         event_loader: EventLoader | None = None,
         viewer_loader: ViewerLoader | None = None,
-        channels: Any = None,
+        channels: Iterable[Channel] | None = None,
         metrics: PrometheusMetrics | None = None,
     ) -> None:
         if app is not None and not isinstance(app, Flask):

@@ -23,7 +23,7 @@ from ..errors import PermanentError
 from ..event import Notice
 from ..settings import Settings
 from .base import Skip
-from .smtp import SMTPConnection, ascii_domain
+from .smtp import SMTPConnection, ascii_domain, longest
 
 TITLE = "Event Stream Completed"
 SUBTITLE = "Your event stream has ended"
@@ -99,6 +99,7 @@ class MailChannel:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self.longest = longest(settings)
         self._connection: SMTPConnection | None = None
         self._stack = ExitStack()
         self._keep = False
@@ -116,6 +117,10 @@ class MailChannel:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.release()
+
+    def release(self) -> None:
+        """Close the connection, unless it is to be kept: for now nothing more is sent."""
         if not self._keep:
             self.close()
 
@@ -123,6 +128,14 @@ class MailChannel:
         """Close the connection, if one is open."""
         self._connection = None
         self._stack.close()
+
+    def check(self, notice: Notice) -> None:
+        """See that the host has an address.
+
+        :raises Skip: where there is none.
+        """
+        if not notice.event.host_email:
+            raise Skip("no_address")
 
     def prepare(self) -> None:
         """Connect, where no connection is open: what fails now was certainly not sent.
@@ -171,8 +184,8 @@ class MailChannel:
         """
         mail = _mail()
         event = notice.event
-        if not event.host_email:
-            raise Skip("no_address")
+        self.check(notice)
+        assert event.host_email is not None
         if not mail.default_sender:
             raise PermanentError("MAIL_DEFAULT_SENDER is not set: a notice has no sender", "other")
         words = {

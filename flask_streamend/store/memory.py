@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from ..event import EventStatus
 from .base import Ended, Kept, Look
 from .bounds import NEWEST, OVERDUE_MS, SEARCHED, SENDING_MS
+from .memory_entries import Entry, Session
 from .memory_facts import MemoryFacts
-from .memory_ledger import Session
 from .memory_presence import GUESTS
 from .overview import Overview
 from .totals import OWED, SETTLED, Busy, Totals
@@ -72,12 +72,14 @@ class MemoryStore(MemoryFacts):
             return put
 
     def _put_back(self, holder: str, end: Kept) -> bool:
+        if end.delivery:
+            return self._put_beside(holder, end)
         event, now = end.event_id, self._after()
         known, session = self._holders.get(holder), self._sessions.get(event)
         same = session is not None and session.id == end.session
         if known is not None and same:
             self._clients[event] -= known.held.pop(event, 0)
-        due, entry = now + end.left, self._ledger.get(end.session)
+        due, entry = now + end.left, self._ledger.get(end.id)
         own = Session(end.session, now - end.age, max(0, end.left), end.peak, end.trace)
         if end.state == "ending":
             return entry is None and self._put_ending(event, own, due)
@@ -97,6 +99,26 @@ class MemoryStore(MemoryFacts):
             entry.owner = holder
         elif entry.settled is not None or (entry.owner != holder and end.state not in SETTLED):
             return False
+        self._know(entry, end)
+        return put
+
+    def _put_beside(self, holder: str, end: Kept) -> bool:
+        """Put back a delivery beside its end's first one: of the session it says nothing."""
+        entry, now = self._ledger.get(end.id), self._after()
+        put = entry is None
+        if entry is None:
+            session = Session(end.session, now - end.age, 0, end.peak, end.trace)
+            known = Entry(end.event_id, session, now + end.left, end.clients, None)
+            entry = self._beside(end.id, known, known.due, end.channel, self._now())
+            entry.error, entry.owner = end.error, holder
+            self._beside_end(end.session, end.id)
+        elif entry.settled is not None or (entry.owner != holder and end.state not in SETTLED):
+            return False
+        self._know(entry, end)
+        return put
+
+    def _know(self, entry: Entry, end: Kept) -> None:
+        """Take over what is known of a delivery's state, by who tried it."""
         entry.state = end.state
         if end.state in SETTLED:
             entry.channel, entry.error, entry.owner = end.channel, end.error, None
@@ -104,7 +126,6 @@ class MemoryStore(MemoryFacts):
         else:
             entry.attempts = end.attempts
             entry.next_at = self._now() + (SENDING_MS if end.state == "sending" else 0)
-        return put
 
     def _put_ending(self, event: str, own: Session, due: int) -> bool:
         session = self._sessions.get(event)
@@ -147,8 +168,10 @@ class MemoryStore(MemoryFacts):
         """
         with self._act():
             now, ends = self._now(), []
-            for entry in self._ledger.values():
+            for id_, entry in self._ledger.items():
                 session = entry.session
+                # What nobody tried to tell by any channel.
+                untold = entry.state == "pending" and not entry.channel
                 ends.append(
                     Kept(
                         event_id=entry.event_id,
@@ -157,11 +180,12 @@ class MemoryStore(MemoryFacts):
                         left=entry.due - now,
                         peak=session.peak,
                         clients=entry.clients,
-                        state="ending" if entry.state == "pending" else entry.state,
+                        state="ending" if untold else entry.state,
                         channel=entry.channel,
                         error=entry.error,
                         attempts=entry.attempts,
                         trace=session.trace,
+                        delivery="" if id_ == session.id else id_,
                     )
                 )
             for event, due in self._due.items():
@@ -173,9 +197,8 @@ class MemoryStore(MemoryFacts):
 
     def still_owed(self, ends: Sequence[tuple[str, str]]) -> set[str]:
         with self._act():
-            opened = {id_ for id_, entry in self._ledger.items() if entry.next_at is not None}
             ending = {self._sessions[event].id for event in self._due}
-            return {session for _, session in ends} & (opened | ending)
+            return {id_ for _, id_ in ends if id_ in ending or self._told_later(id_)}
 
     def traces(self, ends: Sequence[tuple[str, str]]) -> dict[str, tuple[str, bool]]:
         found = {}
@@ -243,7 +266,7 @@ class MemoryStore(MemoryFacts):
             now = self._now()
             late = now - OVERDUE_MS
             entries = self._ledger.values()
-            owed = {state: [e.due for e in entries if e.state == state] for state in OWED}
+            owed = {s: [e.overdue_from for e in entries if e.state == s] for s in OWED}
             over = {state: [due for due in dues if due <= late] for state, dues in owed.items()}
             over["pending"] += [due for due in self._due.values() if due <= late]
             if late < self._pulse.hold:

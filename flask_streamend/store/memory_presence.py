@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, replace
 
 from .base import Change, Ended, GuestAct, Heartbeat, Held, Over, Report, Reported
 from .bounds import OVER_MS, QUIET_MS, RINGING_MS, SHARED_MAX, UNHEARD_MS
+from .memory_digest import MemoryDigests
+from .memory_entries import Session
 from .memory_gone import Gone
-from .memory_ledger import MemoryLedger, Session
 
 GUESTS = "guests"
 
@@ -20,7 +21,7 @@ class _Holder:
     held: dict[str, int] = field(default_factory=dict)
 
 
-class MemoryPresence(MemoryLedger):
+class MemoryPresence(MemoryDigests):
     """Holders, sessions, and when they end.
 
     :param clock: seconds since the epoch; default: one that never jumps.

@@ -148,8 +148,9 @@ class Process(Life):
     def _deliverer(self, store: Store, alarms: Alarms) -> Deliverer:
         world = self.world
         loading = cast(Any, Loader(world))
-        channel = cast(Any, Channel(world, self))
-        return Deliverer(world.settings, store, alarms, loading, self.observers, channel)
+        channel = Channel(world, self)
+        channels = {channel.name: channel}
+        return Deliverer(world.settings, store, alarms, loading, self.observers, channels, str)
 
     def _ringing(self, store: MemoryStore, timer: Timer[Alarm]) -> Alarms:
         here = Ringer(timer, self)
