@@ -1,4 +1,4 @@
-"""An attempt at a notice by one channel, and what comes of it: sent, skipped, failed or given up."""
+"""An attempt at a notice by one channel, and what comes of it: sent, skipped, failed, given up."""
 
 from __future__ import annotations
 

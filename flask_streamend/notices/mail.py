@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
+from collections.abc import Sequence
 from contextlib import ExitStack
+from datetime import datetime, timezone
 from email.charset import QP, Charset
 from email.header import Header
 from email.mime.multipart import MIMEMultipart
@@ -32,6 +34,8 @@ HOW = {
     True: "The stream was stopped.",
 }
 BUTTON = "View Event Dashboard"
+DIGEST_TITLE = "Event Streams Completed"
+DIGEST_SUBTITLE = "Your event streams have ended"
 
 
 def message_id(event_id: str, session: str, sender: str) -> str:
@@ -188,27 +192,60 @@ class MailChannel:
         assert event.host_email is not None
         if not mail.default_sender:
             raise PermanentError("MAIL_DEFAULT_SENDER is not set: a notice has no sender", "other")
-        words = {
-            "notice": notice,
-            "event": event,
-            "title": TITLE,
-            "subtitle": SUBTITLE,
-            "body": f'Your event "{event.name}" stream has ended. {HOW[notice.stopped]}',
-            "button": BUTTON,
-            "url": notice.url,
-        }
-        message = NoticeMessage(
+        if len(notice.members) > 1:
+            template, subject, words = "digest", subject_of(notice.members), digest_words(notice)
+        else:
+            template, words = "notice", notice_words(notice)
             # One line, whatever the name holds: a line break here would begin another header.
-            subject=f"Event Stream Ended - {one_line(event.name)}",
+            subject = f"Event Stream Ended - {one_line(event.name)}"
+        message = NoticeMessage(
+            subject=subject,
             recipients=[event.host_email],
-            body=render_template("streamend/notice.txt", **words).strip() + "\n",
-            html=render_template("streamend/notice.html", **words),
+            body=render_template(f"streamend/{template}.txt", **words).strip() + "\n",
+            html=render_template(f"streamend/{template}.html", **words),
             extra_headers={"Auto-Submitted": "auto-generated"},
         )
         message.msgId = notice.message_id
         if message.has_bad_headers():
             raise PermanentError("the sender or the host's address holds a line break", "refused")
         return message
+
+
+def notice_words(notice: Notice) -> dict[str, Any]:
+    """Return what the templates of one end's notice are given."""
+    return {
+        "notice": notice,
+        "event": notice.event,
+        "title": TITLE,
+        "subtitle": SUBTITLE,
+        "body": f'Your event "{notice.event.name}" stream has ended. {HOW[notice.stopped]}',
+        "button": BUTTON,
+        "url": notice.url,
+    }
+
+
+def subject_of(members: Sequence[Notice]) -> str:
+    """Return a digest's subject."""
+    return f"{len(members)} Event Streams Ended"
+
+
+def digest_words(notice: Notice) -> dict[str, Any]:
+    """Return what the templates of a digest are given: its ends, in the order they ended."""
+    members = sorted(notice.members, key=lambda member: member.due_at)
+    return {
+        "notice": notice,
+        "title": DIGEST_TITLE,
+        "subtitle": DIGEST_SUBTITLE,
+        "ends": [
+            {
+                "name": one_line(member.event.name),
+                "ended": datetime.fromtimestamp(member.due_at, timezone.utc),
+                "how": HOW[member.stopped],
+                "url": member.url,
+            }
+            for member in members
+        ],
+    }
 
 
 def one_line(text: str) -> str:
