@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from threading import Barrier
@@ -9,14 +11,41 @@ from threading import Barrier
 import pytest
 
 from flask_streamend.store.base import Kept, Outcome, Record
+from flask_streamend.store.bounds import STRAY_MS
 from flask_streamend.store.deliveries import Delivery
 from flask_streamend.store.interface import Store
+from flask_streamend.store.memory import MemoryStore
 
-from .apps.store import LEASE, end, take
-from .servers import eventually
+from .apps.clocked import ClockedStore
+from .apps.store import LEASE, end, pooled, take
 
 HOUR = 3_600_000
-WAIT = 500
+WAIT = 1_000
+
+
+#: Seconds since the epoch: each look at it takes a millisecond, and :func:`later` moves it.
+_now = [1_700_000_000.0]
+
+
+def _clock() -> float:
+    _now[0] += 0.001
+    return (math.floor(_now[0] * 1000) + 0.5) / 1000
+
+
+def later(ms: int) -> None:
+    """Have time pass."""
+    _now[0] += ms / 1000
+
+
+@pytest.fixture(params=["redis", "memory"])
+def any_store(request: pytest.FixtureRequest) -> Iterator[Store]:
+    """Return each store in turn, empty, with its time in hand: nothing falls due meanwhile."""
+    if request.param == "memory":
+        yield MemoryStore(_clock)
+        return
+    client = pooled(request.getfixturevalue("redis_url"))
+    yield ClockedStore(client, "test", _clock)
+    client.close()
 
 
 def records(store: Store) -> dict[str, Record]:
@@ -160,7 +189,7 @@ def test_nothing_is_counted_of_a_channel_that_is_not_there(any_store: Store) -> 
 
 
 def test_what_was_told_while_the_store_was_away_is_put_back_by_channel(any_store: Store) -> None:
-    """Each channel's delivery is put back for itself, and a split then makes only what is missing."""
+    """Each channel's delivery is put back for itself; a split then makes only what is missing."""
     told = Kept("jam", "s1", 9_000, -1_000, state="sent", channel="hook", delivery="s1--hook")
     assert any_store.put_back("web", [told]) == 1
     assert any_store.put_back("web", [told]) == 0
@@ -232,10 +261,11 @@ def test_a_digest_s_members_are_frozen_at_its_first_attempt(any_store: Store) ->
     """Its members are told with it; a later end begins another digest."""
     (digest, same) = grouped(any_store, "jam", "gig")
     assert digest == same
+    # Until its first attempt it is open to others.
+    assert grouped(any_store, "late") == [digest]
+    later(WAIT)
     delivery = take(any_store, "me")
     assert (delivery.id, delivery.digest, delivery.channel) == (digest, True, "email")
-    # Until then it is open to others.
-    assert grouped(any_store, "late") == [digest]
     members = any_store.gather(digest, "me", LEASE)
     assert members is not None
     assert [member.event_id for member in members] == ["jam", "gig", "late"]
@@ -260,7 +290,9 @@ def test_a_digest_s_members_are_frozen_at_its_first_attempt(any_store: Store) ->
 def test_a_digest_is_tried_again_with_the_same_members(any_store: Store) -> None:
     """A digest whose sender died, or failed, comes up again as any delivery; nothing is lost."""
     (digest, _) = grouped(any_store, "jam", "gig")
+    later(WAIT)
     first = take(any_store, "dies", lease=1)
+    later(1)
     again = take(any_store, "me")
     assert (first.id, again.id) == (digest, digest)
     members = any_store.gather(digest, "me", LEASE)
@@ -277,6 +309,7 @@ def test_a_digest_is_tried_again_with_the_same_members(any_store: Store) -> None
 def test_who_is_left_out_is_skipped_and_counted_once(any_store: Store) -> None:
     """A member left out is skipped for its reason; the rest is told."""
     (digest, _, _) = grouped(any_store, "jam", "gig", "set")
+    later(WAIT)
     delivery = take(any_store, "me")
     members = any_store.gather(digest, "me", LEASE)
     assert members is not None
@@ -327,6 +360,7 @@ def test_a_member_told_by_itself_is_not_told_with_its_digest(any_store: Store) -
     session = next(row.id for row in records(any_store).values() if row.event_id == "gig")
     told = Kept("gig", session, 0, 0, state="sent", channel="email", attempts=1)
     any_store.put_back("", [told])
+    later(WAIT)
     delivery = take(any_store, "me")
     members = any_store.gather(delivery.id, "me", LEASE)
     assert members is not None
@@ -358,7 +392,7 @@ def test_twenty_threads_join_one_digest(any_store: Store) -> None:
         found = set()
         while rows := any_store.take(str(number), LEASE, 2):
             for row in rows:
-                waits = any_store.group(row.id, str(number), "host", "email", 2_000, 15)
+                waits = any_store.group(row.id, str(number), "host", "email", HOUR, 15)
                 assert waits is not None
                 found.add(waits.id)
         return found
@@ -366,14 +400,47 @@ def test_twenty_threads_join_one_digest(any_store: Store) -> None:
     with ThreadPoolExecutor(10) as threads:
         digests = set.union(*threads.map(join, range(10)))
     assert len(digests) == 3
+    later(HOUR)
     told: list[str] = []
-
-    def all_taken() -> bool:
-        for digest in any_store.take("me", LEASE, 100):
-            members = any_store.gather(digest.id, "me", LEASE) if digest.digest else None
-            told.extend(member.id for member in members or ())
-        return len(told) == 40
-
-    eventually(all_taken, "three digests are due")
-    assert len(set(told)) == 40
+    for digest in any_store.take("me", LEASE, 100):
+        members = any_store.gather(digest.id, "me", LEASE) if digest.digest else None
+        told.extend(member.id for member in members or ())
+    assert len(told) == len(set(told)) == 40
     assert any_store.totals(0).deliveries["digested"] == 40
+
+
+def test_a_member_whose_digest_is_late_comes_up_and_waits_on(any_store: Store) -> None:
+    """A digest that could not be told yet keeps its members; they are no more than it overdue."""
+    (digest, _) = grouped(any_store, "jam", "gig")
+    later(WAIT)
+    assert take(any_store, "me").id == digest
+    any_store.settle(digest, "me", "email", Outcome.POSTPONED, "the event loader failed", HOUR)
+    assert any_store.totals(0).overdue == 0
+    later(STRAY_MS + 5_000)
+    assert any_store.totals(0).overdue_by["pending"] == 3
+    strays = any_store.take("me", LEASE, 10)
+    assert {stray.event_id for stray in strays} == {"jam", "gig"}
+    for stray in strays:
+        waits = any_store.group(stray.id, "me", "host", "email", WAIT)
+        assert waits is not None
+        assert (waits.id, waits.made) == (digest, False)
+    assert any_store.take("me", LEASE, 10) == []
+    later(HOUR)
+    members = None
+    for delivery in any_store.take("me", LEASE, 10):
+        if delivery.digest:
+            members = any_store.gather(digest, "me", LEASE)
+    assert members is not None
+    assert len(members) == 2
+
+
+def test_what_waits_for_a_digest_is_not_overdue(any_store: Store) -> None:
+    """Neither an end nor its digest is overdue before the digest is."""
+    grouped(any_store, "jam", "gig", wait=HOUR)
+    later(HOUR - 1_000)
+    totals = any_store.totals(0)
+    assert (totals.overdue, totals.oldest) == (0, 0)
+    later(7_000)
+    totals = any_store.totals(0)
+    assert totals.overdue == 3
+    assert totals.oldest == pytest.approx(6, abs=1)
