@@ -191,8 +191,7 @@ class StreamEnd:
         check_event_id(event_id)
         state = self._state()
         delay = int(state.loading.event(event_id).grace(state.settings.delay) * 1000)
-        guest = state.sealer.pseudonym(viewer_id)
-        session = secrets.token_hex(8)
+        guest, session = state.sealer.pseudonym(viewer_id), secrets.token_hex(8)
         state.guests.note(act, event_id, guest, ttl, session, delay)
 
     def join_token(self, event_id: str, viewer_id: str, expires: float = 86_400) -> str:

@@ -6,12 +6,14 @@ import logging
 import math
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from flask import Flask
+from jinja2 import FileSystemLoader
 
-from flask_streamend import Event, StreamEnd
+from flask_streamend import Event, MailChannel, Notice, StreamEnd
 from flask_streamend.errors import ConfigurationError
 from flask_streamend.store.base import Record
 from flask_streamend.store.memory import MemoryStore
@@ -19,6 +21,7 @@ from flask_streamend.testing import live
 from flask_streamend.wiring import build
 
 from .apps.local import make_app, state
+from .apps.pages import marked
 from .apps.store import LEASE, end
 from .apps.wishes import load_event
 from .hooks import Hook, Receiver
@@ -271,6 +274,44 @@ def test_five_ends_become_one_mail(desk: Desk, inbox: Inbox) -> None:
     assert desk.counter("notification_latency|email|sum") < 5_000
     desk.work(HOUR)
     assert len(inbox.messages) == 1
+
+
+def test_a_digest_looks_as_it_is_shown() -> None:
+    """The documentation shows the very text of a digest."""
+    jam = Event("friday-jam", "Friday jam", "7", "host@example.org")
+    bus = Event("night-bus", "Night bus", "7", "host@example.org")
+    url = "https://live.example.org/events/{}".format
+    first = Notice(jam, "s1", 1_772_832_600.0, url(jam.id), "<1@here>")
+    second = Notice(bus, "s2", 1_772_833_260.0, url(bus.id), "<2@here>", stopped=True)
+    app = make_app("memory://")
+    with app.app_context():
+        mail = MailChannel(state(app).settings)
+        message = mail.message(replace(first, members=(second, first)))
+    page = Path(__file__).parents[1] / "docs" / "preferences.md"
+    assert message.body == marked(page, "shows", "digest").body
+    assert message.subject == "2 Event Streams Ended"
+
+
+def test_an_application_s_own_template_is_used(tmp_path: Path) -> None:
+    """A digest's templates can be replaced, and hostile names neither break subject nor page."""
+    name = "<b>Jam</b>\r\nBcc: you@example.org"
+    jam = Event("jam", name, "7", "host@example.org")
+    notice = Notice(jam, "s1", 0.0, "https://live.example.org", "<1@here>")
+    notice = replace(notice, members=(notice, notice))
+    app = make_app("memory://")
+    channel = MailChannel(state(app).settings)
+    with app.app_context():
+        message = channel.message(notice)
+        assert not message.has_bad_headers()
+        assert "&lt;b&gt;Jam&lt;/b&gt; Bcc: you@example.org" in str(message.html)
+        assert "<b>" not in str(message.html)
+        assert "\n<b>Jam</b> Bcc: you@example.org\n" in str(message.body)
+    (tmp_path / "streamend").mkdir()
+    (tmp_path / "streamend" / "digest.txt").write_text("{{ ends | length }} of {{ title }}")
+    own = make_app("memory://")
+    own.jinja_loader = FileSystemLoader(tmp_path)  # type: ignore[assignment]
+    with own.app_context():
+        assert channel.message(notice).body == "2 of Event Streams Completed\n"
 
 
 def test_a_digest_of_one_is_an_ordinary_notice(desk: Desk, inbox: Inbox) -> None:

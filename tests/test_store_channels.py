@@ -115,6 +115,15 @@ def test_a_split_stays_as_it_is(any_store: Store) -> None:
     assert sorted(records(any_store)) == [session, f"{session}--hook"]
 
 
+def test_all_deliveries_of_an_end_are_in_its_trace(any_store: Store) -> None:
+    """Each has the end's trace; where that has none, the one it is given with the split."""
+    end(any_store, "jam")
+    first = take(any_store, "me")
+    any_store.split(first.id, "me", ["email", "hook", "sms"], "its trace")
+    assert [one.trace for one in any_store.take("me", LEASE, 10)] == ["its trace"] * 2
+    assert any_store.traces([("jam", first.id)]) == {first.id: ("", True)}
+
+
 def test_what_was_sent_by_a_channel_stays_that_channel_s(any_store: Store) -> None:
     """An attempt at a delivery that was not split freezes its channel."""
     (session,) = end(any_store, "jam")

@@ -177,8 +177,10 @@ def test_nothing_in_redis_shows_whose_digest_it_is(ground: Ground, site: Site) -
     visit(site, "veiled~digest-6")
     eventually(lambda: states(ground, "veiled") == ["pending"] * 2, "an end that waits")
     keys = ground.store.keys
-    ((whose, digest),) = ground.redis.hgetall(keys.digests).items()
-    held = b" ".join([whose, digest, *ground.redis.hvals(keys.ledger)])
+    digests: Any = ground.redis.hgetall(keys.digests)
+    records: Any = ground.redis.hvals(keys.ledger)
+    ((whose, digest),) = digests.items()
+    held = b" ".join([whose, digest, *records])
     assert b"host1@" not in held
     assert b"The veiled" not in held
     assert b'"1"' not in held

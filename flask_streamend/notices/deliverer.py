@@ -154,7 +154,7 @@ class Deliverer:
         """
         if len(channels) == 1 and channels[0] in self.channels:
             return channels[0]
-        return self._store.split(delivery.id, self._owner, channels)
+        return self._store.split(delivery.id, self._owner, channels, traced().context)
 
     def _unknown(self, name: str) -> PermanentError:
         return PermanentError(

@@ -133,11 +133,13 @@ class Store(Protocol):
     def take(self, owner: str, lease: int, limit: int) -> list[Delivery]:
         """Lease deliveries whose time has come to ``owner``, oldest first."""
 
-    def split(self, delivery: str, owner: str, channels: Sequence[str]) -> str:
+    def split(self, delivery: str, owner: str, channels: Sequence[str], trace: str = "") -> str:
         """Make one delivery for each channel: this one becomes the first one's.
 
         They stay as they are: a repeat with other channels changes nothing. Returns the channel of
         this one; empty where the lease was lost.
+
+        :param trace: the context of a trace for the others, where their end has none.
         """
 
     def group(

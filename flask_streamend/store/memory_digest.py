@@ -34,17 +34,18 @@ class MemoryDigests(MemoryLedger):
         if first is not None and id_ not in first.others:
             first.others.append(id_)
 
-    def split(self, delivery: str, owner: str, channels: Sequence[str]) -> str:
+    def split(self, delivery: str, owner: str, channels: Sequence[str], trace: str = "") -> str:
         with self._act():
             entry = self._owned(delivery, owner)
             if entry is None or entry.channel:
                 return "" if entry is None else entry.channel
             entry.channel = channels[0]
+            end = replace(entry.session, trace=entry.session.trace or trace)
             for channel in channels[1:]:
                 id_ = beside(entry.session.id, channel)
                 # Told already by a process that no store knew of then.
                 if id_ not in self._ledger:
-                    self._beside(id_, entry, entry.due, channel, self._now())
+                    self._beside(id_, entry, entry.due, channel, self._now()).session = end
                 self._beside_end(entry.session.id, id_)
             return entry.channel
 

@@ -1,4 +1,4 @@
-"""What the store in memory keeps of sessions and deliveries."""
+"""What the store in memory keeps of processes, sessions and deliveries."""
 
 from __future__ import annotations
 
@@ -6,6 +6,15 @@ from dataclasses import dataclass, field
 
 from .base import Record
 from .deliveries import Member
+
+
+@dataclass
+class Holder:
+    """A process with a lease, and what it holds: viewers by event."""
+
+    lease: int
+    seq: int = 0
+    held: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass

@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from .base import Change, Ended, GuestAct, Heartbeat, Held, Over, Report, Reported
 from .bounds import OVER_MS, QUIET_MS, RINGING_MS, SHARED_MAX, UNHEARD_MS
 from .memory_digest import MemoryDigests
-from .memory_entries import Session
+from .memory_entries import Holder, Session
 from .memory_gone import Gone
 
 GUESTS = "guests"
-
-
-@dataclass
-class _Holder:
-    lease: int
-    seq: int = 0
-    held: dict[str, int] = field(default_factory=dict)
 
 
 class MemoryPresence(MemoryDigests):
@@ -29,7 +22,7 @@ class MemoryPresence(MemoryDigests):
 
     def __init__(self, clock: Callable[[], float] | None = None) -> None:
         super().__init__(clock)
-        self._holders: dict[str, _Holder] = {GUESTS: _Holder(lease=2**62)}
+        self._holders: dict[str, Holder] = {GUESTS: Holder(lease=2**62)}
         self._gone = Gone()
         self._guests: dict[str, dict[str, int]] = {}
         self._stragglers: dict[str, dict[str, int]] = {}
@@ -119,7 +112,7 @@ class MemoryPresence(MemoryDigests):
                     return Report(self._after(), known=False)
                 if seq <= self._gone.last(holder, self._now()):
                     return Report(self._after())
-                known = self._holders[holder] = _Holder(lease=0, seq=-1)
+                known = self._holders[holder] = Holder(lease=0, seq=-1)
             if seq < known.seq:
                 return Report(self._after())
             last, known.lease, known.seq = known.seq, self._after() + lease, seq

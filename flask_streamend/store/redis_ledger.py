@@ -34,8 +34,9 @@ class RedisLedger:
         rows = self._run("take", self._books, owner, lease, limit)
         return [_delivery(text(delivery), json.loads(packed)) for delivery, packed in rows]
 
-    def split(self, delivery: str, owner: str, channels: Sequence[str]) -> str:
-        return text(self._run("split", self._books, delivery, owner, json.dumps(channels)))
+    def split(self, delivery: str, owner: str, channels: Sequence[str], trace: str = "") -> str:
+        packed = json.dumps(channels)
+        return text(self._run("split", self._books, delivery, owner, packed, trace))
 
     def group(
         self, delivery: str, owner: str, whose: str, channel: str, wait: int, most: int = DIGEST_MAX
