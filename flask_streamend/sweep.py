@@ -171,8 +171,7 @@ class Sweep:
             self._spans.learn(traced, self._store.traces(traced))
         owed = self._endings.owed
         if asked := owed.to_ask():
-            still = self._store.still_owed(asked)
-            owed.forget(session for _, session in asked if session not in still)
+            owed.learn([session for _, session in asked], self._store.still_owed(asked))
 
     def _take_in(self, report: Report) -> None:
         self._endings.reported(report)

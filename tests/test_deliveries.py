@@ -309,7 +309,7 @@ def test_an_application_s_own_template_is_used(tmp_path: Path) -> None:
     (tmp_path / "streamend").mkdir()
     (tmp_path / "streamend" / "digest.txt").write_text("{{ ends | length }} of {{ title }}")
     own = make_app("memory://")
-    own.jinja_loader = FileSystemLoader(tmp_path)  # type: ignore[assignment]
+    own.jinja_loader = FileSystemLoader(tmp_path)
     with own.app_context():
         assert channel.message(notice).body == "2 of Event Streams Completed\n"
 

@@ -10,7 +10,8 @@ from threading import Barrier
 
 import pytest
 
-from flask_streamend.store.base import Kept, Outcome, Record
+from flask_streamend.owed import Owed
+from flask_streamend.store.base import Change, Kept, Outcome, Record, Reported
 from flask_streamend.store.bounds import STRAY_MS
 from flask_streamend.store.deliveries import Delivery
 from flask_streamend.store.interface import Store
@@ -46,6 +47,13 @@ def any_store(request: pytest.FixtureRequest) -> Iterator[Store]:
     client = pooled(request.getfixturevalue("redis_url"))
     yield ClockedStore(client, "test", _clock)
     client.close()
+
+
+def emptied(store: Store) -> Store:
+    """Return a store that knows nothing of what this one knew."""
+    if isinstance(store, ClockedStore):
+        return ClockedStore(store.redis, "another", _clock)
+    return MemoryStore(_clock)
 
 
 def records(store: Store) -> dict[str, Record]:
@@ -179,12 +187,18 @@ def test_an_end_is_owed_while_one_of_its_deliveries_is_open(any_store: Store) ->
     """Whoever saw an end keeps it until every channel's delivery is settled."""
     made = split(any_store, "jam", "email", "hook")
     session = made["email"].id
+    assert any_store.still_owed([("jam", session)]) == {session: ()}
     settle(any_store, made["email"], Outcome.SENT)
-    assert any_store.still_owed([("jam", session), ("gig", "none")]) == {session}
+    assert set(any_store.still_owed([("jam", session), ("gig", "none")])) == {session}
+    shares = any_store.still_owed([("jam", session)])[session]
+    assert [(share.delivery, share.channel, share.state) for share in shares] == [
+        (session, "email", "sent"),
+        (f"{session}--hook", "hook", "pending"),
+    ]
     settle(any_store, made["hook"], Outcome.FAILED)
-    assert any_store.still_owed([("jam", session)]) == {session}
+    assert set(any_store.still_owed([("jam", session)])) == {session}
     settle(any_store, take(any_store, "me"), Outcome.SENT)
-    assert any_store.still_owed([("jam", session)]) == set()
+    assert set(any_store.still_owed([("jam", session)])) == set()
 
 
 def test_nothing_is_counted_of_a_channel_that_is_not_there(any_store: Store) -> None:
@@ -208,7 +222,7 @@ def test_what_was_told_while_the_store_was_away_is_put_back_by_channel(any_store
     assert states(any_store) == {"s1": "pending", "s1--hook": "sent", "s1--sms": "retrying"}
     taken = {one.channel: one for one in any_store.take("me", LEASE, 10)}
     assert (taken["sms"].attempts, taken["sms"].session) == (2, "s1")
-    assert any_store.still_owed([("jam", "s1")]) == {"s1"}
+    assert set(any_store.still_owed([("jam", "s1")])) == {"s1"}
     # By a process that knew only of the end.
     later = Kept("gig", "s2", 9_000, -1_000, state="sent", channel="hook", delivery="s2--hook")
     any_store.put_back("", [later])
@@ -217,6 +231,34 @@ def test_what_was_told_while_the_store_was_away_is_put_back_by_channel(any_store
     assert any_store.split(gig.id, "me", ["email", "hook"]) == "email"
     assert states(any_store)["s2--hook"] == "sent"
     assert any_store.take("me", LEASE, 10) == []
+
+
+def test_a_store_that_was_emptied_has_no_channel_tell_twice(any_store: Store) -> None:
+    """A process puts back an end of which it learned who told it: only the others tell."""
+    made = split(any_store, "jam", "email", "hook", "sms")
+    session = made["email"].id
+    settle(any_store, made["email"], Outcome.SENT)
+    settle(any_store, made["hook"], Outcome.FAILED, HOUR)
+    settle(any_store, made["sms"], Outcome.DEAD)
+    owed, now = Owed(), any_store.look(None).now
+    owed.note(Reported("jam", Change.ENDING, session, 0, now - 1_000, now - 9_000, 3), now)
+    (whole,) = owed.kept()
+    assert (whole.state, whole.delivery) == ("ending", "")
+    owed.learn([session], any_store.still_owed([("jam", session)]))
+    kept = owed.kept()
+    empty = emptied(any_store)
+    assert empty.put_back("web", kept) == 3
+    assert states(empty) == {
+        session: "sent",
+        f"{session}--hook": "pending",
+        f"{session}--sms": "dead",
+    }
+    (again,) = empty.take("me", LEASE, 10)
+    assert (again.channel, again.fresh, again.event_id) == ("hook", True, "jam")
+    assert empty.put_back("web", kept) == 0
+    settle(empty, again, Outcome.SENT)
+    owed.learn([session], empty.still_owed([("jam", session)]))
+    assert owed.kept() == []
 
 
 # Digests.
@@ -251,7 +293,7 @@ def test_a_host_s_ends_wait_for_one_digest(any_store: Store) -> None:
     wait = any_store.next_try()
     assert wait is not None
     assert HOUR - 60_000 < wait <= HOUR
-    assert any_store.still_owed([("jam", first.id)]) == {first.id}
+    assert set(any_store.still_owed([("jam", first.id)])) == {first.id}
 
 
 def test_hosts_and_channels_have_digests_of_their_own(any_store: Store) -> None:
@@ -280,14 +322,14 @@ def test_a_digest_s_members_are_frozen_at_its_first_attempt(any_store: Store) ->
     assert [member.event_id for member in members] == ["jam", "gig", "late"]
     assert {state for id_, state in states(any_store).items() if id_ != digest} == {"digested"}
     sessions = [(member.event_id, member.session) for member in members]
-    assert any_store.still_owed(sessions) == {session for _, session in sessions}
+    assert set(any_store.still_owed(sessions)) == {session for _, session in sessions}
     (other,) = grouped(any_store, "set", wait=HOUR)
     assert other != digest
     assert any_store.gather(digest, "me", LEASE) == members
     assert any_store.gather(digest, "another", LEASE) is None
     assert any_store.gather("none", "me", LEASE) is None
     settle(any_store, delivery, Outcome.SENT)
-    assert any_store.still_owed(sessions) == set()
+    assert set(any_store.still_owed(sessions)) == set()
     assert counter(any_store, "notifications|email|sent") == 1
     assert counter(any_store, "notification_latency|email|count") == 1
     assert any_store.totals(0).deliveries == {
@@ -388,7 +430,7 @@ def test_what_a_digest_told_is_put_back_where_the_store_lost_it(any_store: Store
     assert any_store.put_back("", told) == 3
     assert any_store.put_back("web", [Kept("jam", "s1", 9_000, -9_000)]) == 0
     assert states(any_store) == {"digest-s1": "sent", "s1": "digested", "s2--hook": "digested"}
-    assert any_store.still_owed([("jam", "s1"), ("gig", "s2")]) == set()
+    assert set(any_store.still_owed([("jam", "s1"), ("gig", "s2")])) == set()
 
 
 def test_twenty_threads_join_one_digest(any_store: Store) -> None:

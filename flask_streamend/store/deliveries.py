@@ -68,6 +68,18 @@ class Member:
 
 
 @dataclass(frozen=True)
+class Share:
+    """How one of an end's deliveries stands, where there are several.
+
+    :param state: ``pending`` while it is open, else as in the ledger.
+    """
+
+    delivery: str
+    channel: str
+    state: str
+
+
+@dataclass(frozen=True)
 class Waits:
     """A digest that a delivery waits for.
 

@@ -25,7 +25,7 @@ from .base import (
     Report,
 )
 from .bounds import DIGEST_MAX, NEWEST, QUIET_MS
-from .deliveries import Delivery, Member, Waits
+from .deliveries import Delivery, Member, Share, Waits
 from .overview import Overview
 from .totals import Totals
 
@@ -115,10 +115,11 @@ class Store(Protocol):
         :param seq: the number of the holder's last report.
         """
 
-    def still_owed(self, ends: Sequence[tuple[str, str]]) -> set[str]:
+    def still_owed(self, ends: Sequence[tuple[str, str]]) -> dict[str, tuple[Share, ...]]:
         """Return, of pairs of event and session, the sessions whose hosts are still to be told.
 
-        An end is owed as long as one of its deliveries is open, or its digest's.
+        An end is owed as long as one of its deliveries is open, or its digest's. Of an end with
+        several, of which one is settled, all are returned; else nothing.
         """
 
     def traces(self, ends: Sequence[tuple[str, str]]) -> dict[str, tuple[str, bool]]:

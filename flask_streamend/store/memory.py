@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from ..event import EventStatus
 from .base import Ended, Kept, Look
 from .bounds import NEWEST, OVERDUE_MS, SEARCHED, SENDING_MS
+from .deliveries import Share
 from .memory_entries import Entry, Session
 from .memory_facts import MemoryFacts
 from .memory_presence import GUESTS
@@ -195,10 +196,11 @@ class MemoryStore(MemoryFacts):
                 ends.append(kept)
             return ends
 
-    def still_owed(self, ends: Sequence[tuple[str, str]]) -> set[str]:
+    def still_owed(self, ends: Sequence[tuple[str, str]]) -> dict[str, tuple[Share, ...]]:
         with self._act():
             ending = {self._sessions[event].id for event in self._due}
-            return {id_ for _, id_ in ends if id_ in ending or self._told_later(id_)}
+            found = {id_: self._owed_shares(id_) for _, id_ in ends}
+            return {i: s or () for i, s in found.items() if s is not None or i in ending}
 
     def traces(self, ends: Sequence[tuple[str, str]]) -> dict[str, tuple[str, bool]]:
         found = {}

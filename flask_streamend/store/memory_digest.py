@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from .bounds import DIGEST_MAX, STRAY_MS
-from .deliveries import Member, Waits, beside
+from .deliveries import Member, Share, Waits, beside
 from .memory_entries import Entry
 from .memory_ledger import MemoryLedger
 
@@ -112,17 +112,22 @@ class MemoryDigests(MemoryLedger):
         entry.settled, entry.next_at = self._now(), None
         return True
 
-    def _opened_by(self, id_: str) -> bool:
-        """Return whether a delivery is open, or its digest, which has its members told."""
-        entry = self._ledger.get(id_)
-        if entry is None:
-            return False
-        if entry.next_at is None and entry.state == "digested":
-            entry = self._ledger.get(entry.digest, entry)
-        return entry.next_at is not None
-
-    def _told_later(self, session: str) -> bool:
-        """Return whether one of an end's deliveries is open."""
+    def _owed_shares(self, session: str) -> tuple[Share, ...] | None:
+        """Return how an end's deliveries stand; nothing where none is settled, None where all."""
         first = self._ledger.get(session)
         ids = [session, *(first.others if first else ())]
-        return any(map(self._opened_by, ids))
+        shares = tuple(
+            Share(id_, entry.channel, "pending" if self._is_open(entry) else entry.state)
+            for id_, entry in ((id_, self._ledger.get(id_)) for id_ in ids)
+            if entry is not None
+        )
+        states = [share.state == "pending" for share in shares]
+        if not any(states):
+            return None
+        return () if all(states) else shares
+
+    def _is_open(self, entry: Entry) -> bool:
+        """Return whether a delivery is open, or its digest, which has its members told."""
+        if entry.state == "digested":
+            entry = self._ledger.get(entry.digest, entry)
+        return entry.next_at is not None

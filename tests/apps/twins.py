@@ -42,7 +42,7 @@ def plain(answer: Any) -> Any:
         row = {name: plain(value) for name, value in asdict(answer).items() if name != "epoch"}
         return sorted(row.items(), key=str)
     if isinstance(answer, dict):
-        return sorted((key, plain(value)) for key, value in answer.items() if value)
+        return sorted((key, plain(value)) for key, value in answer.items() if value or value == ())
     if isinstance(answer, (list, tuple, set)):
         return sorted((plain(item) for item in answer), key=str)
     return answer
