@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import count
 from typing import Any
 
@@ -153,8 +153,36 @@ class Stores(RuleBasedStateMachine):
         if rows:
             delivery = rows[place % len(rows)].id
             if mark:
-                self.twins.sending(delivery, owner, LEASE)
+                self.twins.sending(delivery, owner, LEASE, "email" if retry else "")
             self.twins.settle(delivery, owner, "email", outcome, "error", retry, reason, 20)
+
+    @rule(owner=owners, place=numbers, channels=st.sampled_from([["email"], ["hook", "email"]]))
+    def split(self, owner: str, place: int, channels: list[str]) -> None:
+        """Have a host's channels known."""
+        rows = sorted(self.twins.records(100), key=lambda row: row.id)
+        if rows:
+            self.twins.split(rows[place % len(rows)].id, owner, channels)
+
+    @rule(
+        owner=owners, place=numbers, whose=st.sampled_from(["1", "1", "2"]),
+        wait=st.sampled_from([1, 3_000, 60_000]),
+    )  # fmt: skip
+    def group(self, owner: str, place: int, whose: str, wait: int) -> None:
+        """Have a notice wait for its host's digest."""
+        rows = [row for row in self.twins.records(100) if not row.id.startswith("digest-")]
+        if rows:
+            row = sorted(rows, key=lambda row: row.id)[place % len(rows)]
+            self.twins.group(row.id, owner, whose, row.channel or "email", wait, 2)
+
+    @rule(owner=owners, place=numbers, out=st.booleans())
+    def gather(self, owner: str, place: int, out: bool) -> None:
+        """Have a digest attempted."""
+        rows = sorted(row.id for row in self.twins.records(100) if row.id.startswith("digest-"))
+        if rows:
+            digest = rows[place % len(rows)]
+            members = self.twins.gather(digest, owner, LEASE)
+            if members and out:
+                self.twins.gather(digest, owner, LEASE, {members[0].id: "no_event"})
 
     @rule(act=st.sampled_from(["retry", "dismiss"]), place=numbers)
     def dead(self, act: Any, place: int) -> None:
@@ -171,16 +199,19 @@ class Stores(RuleBasedStateMachine):
     @rule(
         holder=holders, event=events, number=sessions, age=st.sampled_from([2_000, 9_000]),
         left=st.sampled_from([-5_000, -1, 3_000]), peak=numbers, behind=st.sampled_from([0, 0, 1]),
-        state=st.sampled_from(["ending"] * 4 + ["pending", "sending", "sent", "dead"]),
+        state=st.sampled_from(["ending"] * 4 + ["pending", "sending", "sent", "dead", "digested"]),
+        beside=st.sampled_from(["", "", "hook"]),
     )  # fmt: skip
     def put_back(
         self, holder: str, event: str, number: int, age: int, left: int, peak: int, behind: int,
-        state: str,
+        state: str, beside: str,
     ) -> None:  # fmt: skip
-        """Have an end put back."""
+        """Have an end put back, or one of its deliveries."""
         left = left if state == "ending" else -1
         session = self.session(event, number)
-        end = Kept(event, session, age, left, peak, 0, state, "email", "error", 1)
+        end = Kept(event, session, age, left, peak, 0, state, beside or "email", "error", 1)
+        if beside and state != "ending":
+            end = replace(end, delivery=f"{session}--{beside}")
         self.twins.put_back(holder, [end], max(0, self.seqs[holder] - behind))
 
     @rule()

@@ -95,6 +95,7 @@ CHECKED = frozenset(
     (
         *("report", "heartbeat", "reap", "guest", "schedule", "finish", "look", "claim"),
         *("put_back", "still_owed", "hold", "take", "sending", "settle", "next_try"),
+        *("split", "group", "gather"),
         *("status", "dead", "add"),
     )
 )
