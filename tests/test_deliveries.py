@@ -13,7 +13,7 @@ import pytest
 from flask import Flask
 from jinja2 import FileSystemLoader
 
-from flask_streamend import Event, MailChannel, Notice, StreamEnd
+from flask_streamend import Event, MailChannel, Notice, Preferences, StreamEnd
 from flask_streamend.errors import ConfigurationError
 from flask_streamend.store.base import Record
 from flask_streamend.store.memory import MemoryStore
@@ -21,13 +21,14 @@ from flask_streamend.testing import live
 from flask_streamend.wiring import build
 
 from .apps.local import make_app, state
-from .apps.pages import marked
+from .apps.pages import ROOT, blocks, marked
 from .apps.store import LEASE, end
 from .apps.wishes import load_event
 from .hooks import Hook, Receiver
 from .smtp import Inbox, Server
 
 HOUR = 3_600.0
+PAGE = ROOT / "docs" / "preferences.md"
 
 
 class Desk:
@@ -287,8 +288,7 @@ def test_a_digest_looks_as_it_is_shown() -> None:
     with app.app_context():
         mail = MailChannel(state(app).settings)
         message = mail.message(replace(first, members=(second, first)))
-    page = Path(__file__).parents[1] / "docs" / "preferences.md"
-    assert message.body == marked(page, "shows", "digest").body
+    assert message.body == marked(PAGE, "shows", "digest").body
     assert message.subject == "2 Event Streams Ended"
 
 
@@ -405,6 +405,41 @@ def test_a_digest_that_is_refused_is_one_dead_letter(desk: Desk, inbox: Inbox) -
     assert desk.store.dead("retry", dead.id)
     desk.work()
     assert subjects(inbox) == ["2 Event Streams Ended"]
+
+
+# As documented.
+
+
+def example(words: str) -> dict[str, Any]:
+    """Run the documentation's example that has these words, and return what it defines."""
+    (block,) = (b for b in blocks("python") if b.page == PAGE and words in b.body)
+    names: dict[str, Any] = {"__name__": "example"}
+    exec(compile(block.body, str(block), "exec"), names)
+    return names
+
+
+def test_the_documented_channel_tells(capsys: pytest.CaptureFixture[str]) -> None:
+    """A class of a name and a ``send`` is a channel; its word that a try is useless counts."""
+    names = example("class Board")
+    parts = state(names["app"])
+    assert list(parts.deliverer.channels) == ["email", "board"]
+    wishes = Preferences(channels=("board",))
+    hosts = {"jam": "7", "gig": "0"}
+    names["streamend"].event_loader(
+        lambda event_id: Event(event_id, "Jam", hosts[event_id], None, preferences=wishes)
+    )
+    end(parts.store, "jam", "gig")
+    with names["app"].app_context():
+        parts.deliverer.deliver_due()
+    assert capsys.readouterr().out == "Jam has ended\n"
+    rows = {row.event_id: row for row in parts.store.records(10)}
+    assert (rows["jam"].state, rows["gig"].state) == ("sent", "dead")
+    assert rows["gig"].error.endswith("there is no board")
+
+
+def test_the_documented_test_passes() -> None:
+    """An application's own test of a digest, as it is shown."""
+    example("def test_a_digest")["test_a_digest"]()
 
 
 # Registering.

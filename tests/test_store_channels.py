@@ -11,6 +11,7 @@ from threading import Barrier
 import pytest
 
 from flask_streamend.owed import Owed
+from flask_streamend.standin import AloneStore
 from flask_streamend.store.base import Change, Kept, Outcome, Record, Reported
 from flask_streamend.store.bounds import STRAY_MS
 from flask_streamend.store.deliveries import Delivery
@@ -259,6 +260,29 @@ def test_a_store_that_was_emptied_has_no_channel_tell_twice(any_store: Store) ->
     settle(empty, again, Outcome.SENT)
     owed.learn([session], empty.still_owed([("jam", session)]))
     assert owed.kept() == []
+
+
+def test_what_a_stand_in_told_by_channel_is_handed_back(any_store: Store) -> None:
+    """What one channel told without the store is known; the others and digests are owed."""
+    alone = AloneStore(_clock)
+    made = split(alone, "jam", "email", "hook", "sms")
+    settle(alone, made["email"], Outcome.SENT)
+    settle(alone, made["hook"], Outcome.FAILED, HOUR)
+    (gig,) = end(alone, "gig")
+    assert take(alone, "me").id == gig
+    assert alone.group(gig, "me", "host", "email", WAIT) is None
+    later(2 * WAIT)
+    assert alone.take("me", LEASE, 10) == []
+    assert any_store.put_back("web", alone.kept()) == 4
+    session = made["email"].id
+    assert states(any_store) == {
+        session: "sent",
+        f"{session}--hook": "retrying",
+        f"{session}--sms": "pending",
+    }
+    # Judged afresh: what nobody tried to tell may have been resumed elsewhere.
+    assert [one.session for one in any_store.claim(10)] == [gig]
+    assert {one.channel for one in any_store.take("me", LEASE, 10)} == {"hook", "sms", ""}
 
 
 # Digests.
