@@ -13,7 +13,7 @@ import pytest
 from flask import Flask
 from jinja2 import FileSystemLoader
 
-from flask_streamend import Event, MailChannel, Notice, Preferences, StreamEnd
+from flask_streamend import Event, MailChannel, Notice, Preferences, StreamEnd, signals
 from flask_streamend.errors import ConfigurationError
 from flask_streamend.store.base import Record
 from flask_streamend.store.memory import MemoryStore
@@ -390,6 +390,39 @@ def test_a_digest_waits_for_an_event_loader_that_fails(desk: Desk, inbox: Inbox)
     assert subjects(inbox) == ["3 Event Streams Ended"]
     desk.work(HOUR)
     assert len(inbox.messages) == 1
+
+
+def test_what_was_tried_already_waits_for_no_digest(desk: Desk, inbox: Inbox) -> None:
+    """A host who wishes a digest after a first attempt failed is told by itself at the next."""
+    inbox.refuse = lambda address: "451 not now"
+    desk.end("jam")
+    inbox.refuse = lambda address: ""
+    desk.changed["jam"] = load_event("jam~digest-600")
+    desk.work(60)
+    assert subjects(inbox) == ["Event Stream Ended - The jam~digest-600"]
+
+
+def test_each_end_of_a_digest_is_signalled(desk: Desk, inbox: Inbox) -> None:
+    """Whoever listens hears of each end that was told, or could not be."""
+    heard: list[tuple[str, str]] = []
+
+    def sent(sender: Flask, **what: Any) -> None:
+        heard.append(("sent", what["event_id"]))
+
+    def failed(sender: Flask, **what: Any) -> None:
+        heard.append(("failed", what["event_id"]))
+
+    events = [f"jam{number}~digest-600" for number in range(2)]
+    with (
+        signals.notification_sent.connected_to(sent, desk.app),
+        signals.notification_failed.connected_to(failed, desk.app),
+    ):
+        desk.end(*events)
+        inbox.refuse = lambda address: "451 not now"
+        desk.work(601)
+        inbox.refuse = lambda address: ""
+        desk.work(60)
+    assert heard == [(what, event) for what in ("failed", "sent") for event in events]
 
 
 def test_a_digest_that_is_refused_is_one_dead_letter(desk: Desk, inbox: Inbox) -> None:

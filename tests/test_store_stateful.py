@@ -156,33 +156,29 @@ class Stores(RuleBasedStateMachine):
                 self.twins.sending(delivery, owner, LEASE, "email" if retry else "")
             self.twins.settle(delivery, owner, "email", outcome, "error", retry, reason, 20)
 
-    @rule(owner=owners, place=numbers, channels=st.sampled_from([["email"], ["hook", "email"]]))
-    def split(self, owner: str, place: int, channels: list[str]) -> None:
-        """Have a host's channels known."""
-        rows = sorted(self.twins.records(100), key=lambda row: row.id)
-        if rows:
-            self.twins.split(rows[place % len(rows)].id, owner, channels)
-
     @rule(
-        owner=owners, place=numbers, whose=st.sampled_from(["1", "1", "2"]),
-        wait=st.sampled_from([1, 3_000, 60_000]),
+        owner=owners, channels=st.sampled_from([["email"], ["hook", "email"]]),
+        whose=st.sampled_from(["1", "1", "2", ""]), wait=st.sampled_from([1, 3_000, 60_000]),
+        out=st.booleans(), stranger=st.sampled_from([False, False, False, True]),
     )  # fmt: skip
-    def group(self, owner: str, place: int, whose: str, wait: int) -> None:
-        """Have a notice wait for its host's digest."""
-        rows = [row for row in self.twins.records(100) if not row.id.startswith("digest-")]
-        if rows:
-            row = sorted(rows, key=lambda row: row.id)[place % len(rows)]
-            self.twins.group(row.id, owner, whose, row.channel or "email", wait, 2)
-
-    @rule(owner=owners, place=numbers, out=st.booleans())
-    def gather(self, owner: str, place: int, out: bool) -> None:
-        """Have a digest attempted."""
-        rows = sorted(row.id for row in self.twins.records(100) if row.id.startswith("digest-"))
-        if rows:
-            digest = rows[place % len(rows)]
-            members = self.twins.gather(digest, owner, LEASE)
-            if members and out:
-                self.twins.gather(digest, owner, LEASE, {members[0].id: "no_event"})
+    def tell(
+        self, owner: str, channels: list[str], whose: str, wait: int, out: bool, stranger: bool
+    ) -> None:
+        """Have a delivery taken, and its host asked: by which channels, at once or in a digest."""
+        twins = self.twins
+        # Of several that came up in one millisecond, either may be the first.
+        for delivery in sorted(twins.take(owner, LEASE, 100), key=lambda one: one.id):
+            me = "stranger" if stranger else owner
+            if delivery.digest:
+                members = twins.gather(delivery.id, me, LEASE)
+                if members and out:
+                    twins.gather(delivery.id, me, LEASE, {members[0].id: "no_event"})
+                continue
+            channel = twins.split(delivery.id, me, channels)
+            if whose:
+                twins.group(delivery.id, me, whose, channel or "email", wait, 2)
+            elif twins.sending(delivery.id, me, LEASE, channel):
+                twins.settle(delivery.id, me, channel, Outcome.SENT, "", 0, "", 20)
 
     @rule(act=st.sampled_from(["retry", "dismiss"]), place=numbers)
     def dead(self, act: Any, place: int) -> None:
