@@ -27,6 +27,8 @@ from .telemetry.names import ERRORS
 
 #: Milliseconds after which an alarm that this worker could do nothing about rings again.
 RETRY_MS = 30_000
+#: Milliseconds within which an application is loaded, and what is due then claimed.
+LOADING_MS = 60_000
 #: Milliseconds for which it is known what a plain ``rq worker`` said of itself.
 KEEP_MS = 86_400_000
 
@@ -52,7 +54,7 @@ def ring(namespace: str, sealed: str) -> None:
     store = RedisStore(job.connection, namespace)
     if "watch" in job.meta:
         _look_after(store, job, job.meta["watch"])
-    look = store.look(due)
+    look = store.look(due, LOADING_MS)
     if look.paused:
         # Whoever heard of it when it is over: this alarm at the latest.
         _set_again(job, due or 0, look.paused)
@@ -91,7 +93,11 @@ def _work(state: AppState, store: RedisStore, job: Job, sealed: str, look: Look)
     try:
         if look.ready:
             state.deliverer.deliver_due()
-            if store.look(None).ready and _elsewhere(state, job):
+            left = store.look(None)
+            if left.paused:
+                # Nobody was heard of while the application was loaded: a gap began meanwhile.
+                _set_again(job, due or 0, left.paused)
+            elif left.ready and _elsewhere(state, job):
                 raise StoreError("it is set up for another Redis")
         elif due is not None:
             _set_again(job, due, due - look.now)

@@ -264,7 +264,8 @@ def test_a_store_that_was_emptied_has_no_channel_tell_twice(any_store: Store) ->
 
 def test_what_a_stand_in_told_by_channel_is_handed_back(any_store: Store) -> None:
     """What one channel told without the store is known; the others and digests are owed."""
-    alone = AloneStore(_clock)
+    alone = AloneStore(lambda: None)
+    alone._clock = _clock
     made = split(alone, "jam", "email", "hook", "sms")
     settle(alone, made["email"], Outcome.SENT)
     settle(alone, made["hook"], Outcome.FAILED, HOUR)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import secrets
-from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import datetime, timezone
 from email.charset import QP, Charset
@@ -21,21 +19,12 @@ from urllib.parse import quote
 from flask import current_app, render_template
 from flask_mail import Mail, Message, sanitize_address
 
+from .. import words
 from ..errors import PermanentError
 from ..event import Notice
 from ..settings import Settings
 from .base import Skip
 from .smtp import SMTPConnection, ascii_domain, longest
-
-TITLE = "Event Stream Completed"
-SUBTITLE = "Your event stream has ended"
-HOW = {
-    False: "All viewers have disconnected from the stream.",
-    True: "The stream was stopped.",
-}
-BUTTON = "View Event Dashboard"
-DIGEST_TITLE = "Event Streams Completed"
-DIGEST_SUBTITLE = "Your event streams have ended"
 
 
 def message_id(event_id: str, session: str, sender: str) -> str:
@@ -192,17 +181,19 @@ class MailChannel:
         assert event.host_email is not None
         if not mail.default_sender:
             raise PermanentError("MAIL_DEFAULT_SENDER is not set: a notice has no sender", "other")
-        if len(notice.members) > 1:
-            template, subject, words = "digest", subject_of(notice.members), digest_words(notice)
-        else:
-            template, words = "notice", notice_words(notice)
-            # One line, whatever the name holds: a line break here would begin another header.
-            subject = f"Event Stream Ended - {one_line(event.name)}"
+        several = len(notice.ends) > 1
+        template = "digest" if several else "notice"
+        shown = {
+            "notice": notice,
+            "title": notice.title,
+            "subtitle": notice.subtitle,
+            **(_digest_words(notice) if several else _notice_words(notice)),
+        }
         message = NoticeMessage(
-            subject=subject,
+            subject=notice.subject,
             recipients=[event.host_email],
-            body=render_template(f"streamend/{template}.txt", **words).strip() + "\n",
-            html=render_template(f"streamend/{template}.html", **words),
+            body=render_template(f"streamend/{template}.txt", **shown).strip() + "\n",
+            html=render_template(f"streamend/{template}.html", **shown),
             extra_headers={"Auto-Submitted": "auto-generated"},
         )
         message.msgId = notice.message_id
@@ -211,46 +202,24 @@ class MailChannel:
         return message
 
 
-def notice_words(notice: Notice) -> dict[str, Any]:
-    """Return what the templates of one end's notice are given."""
-    return {
-        "notice": notice,
-        "event": notice.event,
-        "title": TITLE,
-        "subtitle": SUBTITLE,
-        "body": f'Your event "{notice.event.name}" stream has ended. {HOW[notice.stopped]}',
-        "button": BUTTON,
-        "url": notice.url,
-    }
+def _notice_words(notice: Notice) -> dict[str, Any]:
+    """Return what the templates of one end's notice are given beside its title."""
+    shown = {"body": notice.body, "button": words.BUTTON, "url": notice.url}
+    return {**shown, "event": notice.event}
 
 
-def subject_of(members: Sequence[Notice]) -> str:
-    """Return a digest's subject."""
-    return f"{len(members)} Event Streams Ended"
-
-
-def digest_words(notice: Notice) -> dict[str, Any]:
-    """Return what the templates of a digest are given: its ends, in the order they ended."""
-    members = sorted(notice.members, key=lambda member: member.due_at)
-    return {
-        "notice": notice,
-        "title": DIGEST_TITLE,
-        "subtitle": DIGEST_SUBTITLE,
-        "ends": [
-            {
-                "name": one_line(member.event.name),
-                "ended": datetime.fromtimestamp(member.due_at, timezone.utc),
-                "how": HOW[member.stopped],
-                "url": member.url,
-            }
-            for member in members
-        ],
-    }
-
-
-def one_line(text: str) -> str:
-    """Return a text with every run of white space and control characters made one space."""
-    return re.sub(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029]+", " ", text).strip()
+def _digest_words(notice: Notice) -> dict[str, Any]:
+    """Return what the templates of a digest are given beside its title: its ends."""
+    ends = [
+        {
+            "name": words.one_line(end.event.name),
+            "ended": datetime.fromtimestamp(end.due_at, timezone.utc),
+            "how": words.HOW[end.stopped],
+            "url": end.url,
+        }
+        for end in notice.ends
+    ]
+    return {"ends": ends}
 
 
 def _mail() -> Any:

@@ -97,8 +97,11 @@ class Store(Protocol):
         :param trace: the context of the end's trace, where it has none yet.
         """
 
-    def look(self, due: int | None) -> Look:
-        """Say what is ready, and whether something still waits for the instant ``due``."""
+    def look(self, due: int | None, quiet: int = 0) -> Look:
+        """Say what is ready, and whether something still waits for the instant ``due``.
+
+        :param quiet: milliseconds within which the caller claims what is ready; 0: it does not say.
+        """
 
     def claim(self, limit: int) -> list[Ended]:
         """End what is due and empty, up to ``limit``; each end is claimed by one caller only.
