@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from ..event import EventStatus
 from .base import Ended, Kept, Look
-from .bounds import NEWEST, OVERDUE_MS, SEARCHED, SENDING_MS
+from .bounds import NEWEST, OVERDUE_MS, SEARCHED
 from .deliveries import Share
-from .memory_entries import Entry, Session
+from .memory_entries import Session
 from .memory_facts import MemoryFacts
 from .memory_presence import GUESTS
 from .overview import Overview
@@ -104,31 +104,6 @@ class MemoryStore(MemoryFacts):
             return False
         self._know(entry, end)
         return put
-
-    def _put_beside(self, holder: str, end: Kept) -> bool:
-        """Put back a delivery beside its end's first one: of the session it says nothing."""
-        entry, now = self._ledger.get(end.id), self._after()
-        put = entry is None
-        if entry is None:
-            session = Session(end.session, now - end.age, 0, end.peak, end.trace)
-            known = Entry(end.event_id, session, now + end.left, end.clients, None)
-            entry = self._beside(end.id, known, known.due, end.channel, self._now())
-            entry.error, entry.owner = end.error, holder
-            self._beside_end(end.session, end.id)
-        elif entry.settled is not None or (entry.owner != holder and end.state not in SETTLED):
-            return False
-        self._know(entry, end)
-        return put
-
-    def _know(self, entry: Entry, end: Kept) -> None:
-        """Take over what is known of a delivery's state, by who tried it."""
-        entry.state = end.state
-        if end.state in SETTLED:
-            entry.channel, entry.error, entry.owner = end.channel, end.error, None
-            entry.settled, entry.next_at = self._now(), None
-        else:
-            entry.attempts = end.attempts
-            entry.next_at = self._now() + (SENDING_MS if end.state == "sending" else 0)
 
     def _put_ending(self, event: str, own: Session, due: int) -> bool:
         session = self._sessions.get(event)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from .bounds import DIGEST_MAX, STRAY_MS
+from .base import Kept
+from .bounds import DIGEST_MAX, SENDING_MS, STRAY_MS
 from .deliveries import Member, Share, Waits, beside
-from .memory_entries import Entry
+from .memory_entries import Entry, Session
 from .memory_ledger import MemoryLedger
+from .totals import SETTLED
 
 
 class MemoryDigests(MemoryLedger):
@@ -111,6 +113,31 @@ class MemoryDigests(MemoryLedger):
         entry.state, entry.error, entry.owner = state, error, None
         entry.settled, entry.next_at = self._now(), None
         return True
+
+    def _put_beside(self, holder: str, end: Kept) -> bool:
+        """Put back a delivery beside its end's first one: of the session it says nothing."""
+        entry, now = self._ledger.get(end.id), self._after()
+        put = entry is None
+        if entry is None:
+            session = Session(end.session, now - end.age, 0, end.peak, end.trace)
+            known = Entry(end.event_id, session, now + end.left, end.clients, None)
+            entry = self._beside(end.id, known, known.due, end.channel, self._now())
+            entry.error, entry.owner = end.error, holder
+            self._beside_end(end.session, end.id)
+        elif entry.settled is not None or (entry.owner != holder and end.state not in SETTLED):
+            return False
+        self._know(entry, end)
+        return put
+
+    def _know(self, entry: Entry, end: Kept) -> None:
+        """Take over what is known of a delivery's state, by who tried it."""
+        entry.state = end.state
+        if end.state in SETTLED:
+            entry.channel, entry.error, entry.owner = end.channel, end.error, None
+            entry.settled, entry.next_at = self._now(), None
+        else:
+            entry.attempts = end.attempts
+            entry.next_at = self._now() + (SENDING_MS if end.state == "sending" else 0)
 
     def _owed_shares(self, session: str) -> tuple[Share, ...] | None:
         """Return how an end's deliveries stand; nothing where none is settled, None where all."""
