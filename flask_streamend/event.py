@@ -152,6 +152,8 @@ class EventStatus:
     :param started_at: when the session began; ``None`` while idle.
     :param due_at: when the session ends if nobody comes back; ``None`` unless ending.
     :param peak: most viewers at once in this session.
+    :param unique_viewers: different viewers so far in this session, of those who have a name; an
+        estimate. ``None``: nobody has one.
     """
 
     event_id: str
@@ -161,6 +163,7 @@ class EventStatus:
     started_at: float | None = None
     due_at: float | None = None
     peak: int = 0
+    unique_viewers: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the status as the API's JSON has it."""
@@ -179,6 +182,10 @@ class Notice:
     :param message_id: the same at every attempt for this session, so that a repeat is recognisable.
     :param members: of a digest, a notice for each end in it, the first one's data being the
         digest's own too; empty: the end is told by itself.
+    :param started_at: when the session began, in seconds since the epoch on the store's clock.
+    :param peak: most viewers at once in it.
+    :param unique_viewers: different viewers in it, of those who have a name; an estimate. ``None``:
+        nobody had one.
     """
 
     event: Event
@@ -188,6 +195,9 @@ class Notice:
     message_id: str
     stopped: bool = False
     members: tuple[Notice, ...] = ()
+    started_at: float | None = None
+    peak: int = 0
+    unique_viewers: int | None = None
 
     @property
     def ends(self) -> tuple[Notice, ...]:
@@ -218,3 +228,9 @@ class Notice:
     def text(self) -> str:
         """Return what it says and its links, as short plain text: for a chat or a phone."""
         return "\n".join(words.short(end.event.name, end.stopped, end.url) for end in self.ends)
+
+    @property
+    def duration(self) -> float:
+        """Return the seconds from the session's first viewer to its end."""
+        began = self.due_at if self.started_at is None else self.started_at
+        return round(max(0.0, self.due_at - began), 3)

@@ -18,6 +18,7 @@ from .problems import line
 from .settings import Settings
 from .state import KEY, AppState, state_of
 from .telemetry.logs import log
+from .viewers import Named
 
 if TYPE_CHECKING:
     from prometheus_flask_exporter import PrometheusMetrics
@@ -63,8 +64,7 @@ class StreamEnd:
         metrics: PrometheusMetrics | None = None,
     ) -> None:
         if app is not None and not isinstance(app, Flask):
-            # StreamEnd(load_event): without an application the loader comes first.
-            app, event_loader = None, app
+            app, event_loader = None, app  # StreamEnd(load_event): the loader comes first
         self.event_loader_function = event_loader
         self.viewer_loader_function = viewer_loader
         self.channels = channels
@@ -157,14 +157,12 @@ class StreamEnd:
     def viewing(self, event_id: str, viewer_id: str | None = None) -> Iterator[None]:
         """Count a viewer for as long as the context lasts: around any streamed response.
 
-        :param viewer_id: who it is, for the application's own use.
+        :param viewer_id: who it is: counted among the event's unique viewers. None: not counted.
         """
-        from .viewers import Silent
-
         check_event_id(event_id)
         state = self._state()
         delay = state.loading.event(event_id).grace(state.settings.delay)
-        with state.presence.viewing(event_id, Silent(), delay):
+        with state.presence.viewing(event_id, Named(state.sealer.name(viewer_id)), delay):
             yield
 
     def join(self, event_id: str, viewer_id: str) -> None:
@@ -191,8 +189,10 @@ class StreamEnd:
         check_event_id(event_id)
         state = self._state()
         delay = int(state.loading.event(event_id).grace(state.settings.delay) * 1000)
-        guest, session = state.sealer.pseudonym(viewer_id), secrets.token_hex(8)
-        state.guests.note(act, event_id, guest, ttl, session, delay)
+        guest, *before = state.sealer.pseudonyms(viewer_id)
+        state.guests.note(act, event_id, guest, ttl, secrets.token_hex(8), delay)
+        for other in before:  # who came before the keys were rotated is there once
+            state.guests.note("leave", event_id, other, 0, "", delay)
 
     def join_token(self, event_id: str, viewer_id: str, expires: float = 86_400) -> str:
         """Return a signed token with which the socket lets a viewer in: ``/ws/<event>?token=…``.

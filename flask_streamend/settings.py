@@ -98,6 +98,10 @@ class Settings:
         "STREAMEND_MAIL_TIMEOUT", 10.0, checks.number(0.1, 300, "seconds"),
         "Bound on each step of an SMTP exchange, in seconds.",
     )  # fmt: skip
+    notice_figures: bool = _setting(
+        "STREAMEND_NOTICE_FIGURES", False, checks.boolean,
+        "Add lines to the notice: when the session began and ended, its duration, its viewers.",
+    )  # fmt: skip
     max_clients: int | None = _setting(
         "STREAMEND_MAX_CLIENTS",
         None,

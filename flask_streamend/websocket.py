@@ -45,12 +45,14 @@ class SocketViewer:
     """A viewer with a socket.
 
     :ivar listens: whether it asked to hear how many watch (``?count=1``).
+    :ivar name: who it is, hashed.
     """
 
-    __slots__ = ("_clients", "_code", "_ws", "listens")
+    __slots__ = ("_clients", "_code", "_ws", "listens", "name")
 
     def __init__(self) -> None:
         self.listens = False
+        self.name = ""
         self._ws: Any = None
         self._code: int | None = None
         self._clients: int | None = None
@@ -146,10 +148,12 @@ def _admit(state: AppState, event_id: str, viewer: SocketViewer | None) -> Respo
     asked: Request = request._get_current_object()  # type: ignore[attr-defined]
     # A socket that was open for hours is no slow request (prometheus-flask-exporter's switch).
     asked.prom_do_not_track = True  # type: ignore[attr-defined]
-    delay = _decide(state, event_id, asked)
-    if isinstance(delay, Refusal):
-        return state.refusals.refuse(delay, event_id)
+    decided = _decide(state, event_id, asked)
+    if isinstance(decided, Refusal):
+        return state.refusals.refuse(decided, event_id)
+    delay, who = decided
     if viewer is not None:
+        viewer.name = state.sealer.name(who)
         viewer.listens = _value(asked, "count") == "1"
         asked.environ[LIMIT] = state.settings.max_message_bytes
     if state.settings.limited:
@@ -170,8 +174,8 @@ def _limit(state: AppState, event_id: str) -> Refusal | None:
     return limit_reached(state.settings, state.presence.watchers(event_id), everything)
 
 
-def _decide(state: AppState, event_id: str, asked: Request) -> Refusal | float:
-    """Return why a viewer is not let in, else the event's grace period in seconds."""
+def _decide(state: AppState, event_id: str, asked: Request) -> Refusal | tuple[float, str]:
+    """Return why a viewer is not let in, else the event's grace period in seconds and who it is."""
     settings = state.settings
     refusal = bad_event_id(event_id) or origin_refused(asked, settings)
     if refusal is None and state.draining:
@@ -181,21 +185,22 @@ def _decide(state: AppState, event_id: str, asked: Request) -> Refusal | float:
     found = state.loading.event(event_id)
     if found.missing:
         return no_such_event(event_id)
-    return _viewer_refused(state, event_id, asked) or found.grace(settings.delay)
+    who = _who(state, event_id, asked)
+    return who if isinstance(who, Refusal) else (found.grace(settings.delay), who)
 
 
-def _viewer_refused(state: AppState, event_id: str, asked: Request) -> Refusal | None:
-    """Ask the join token, where one came, else the application's viewer loader."""
+def _who(state: AppState, event_id: str, asked: Request) -> Refusal | str:
+    """Ask the join token, else the viewer loader: the viewer's id, empty where nobody gives one."""
     token = _value(asked, "token")
     if token is not None:
-        checked = state.tokens.check(token, event_id)
-        return checked if isinstance(checked, Refusal) else None
+        return state.tokens.check(token, event_id)
     loader = state.extension.viewer_loader_function
     if loader is None:
-        return None
+        return ""
     try:
-        if loader(event_id) is not None:
-            return None
+        viewer_id: object = loader(event_id)
+        if viewer_id is not None:
+            return str(viewer_id)
         message = "The application's viewer loader does not let this viewer in."
         if not asked.cookies:
             message += " No cookie came with the request: is the page on another host name?"
@@ -212,12 +217,8 @@ def _value(asked: Request, name: str) -> str | None:
 
 
 def _upgrade_required(event_id: str) -> Response:
-    response = jsonify(
-        {
-            "error": "upgrade-required",
-            "message": f"Event {event_id} is watched over a WebSocket at this address.",
-        }
-    )
+    message = f"Event {event_id} is watched over a WebSocket at this address."
+    response = jsonify({"error": "upgrade-required", "message": message})
     response.status_code = 426
     response.headers["Upgrade"] = "websocket"
     return response

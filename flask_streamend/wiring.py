@@ -67,8 +67,10 @@ def build(
         return registered(extension.channels, settings) if channels is None else channels
 
     def deliverer(store: Store, alarms: Alarms) -> Deliverer:
-        parts = (settings, store, alarms, loading, observers, make_channels(), sealer.pseudonym)
-        return Deliverer(*parts)
+        return Deliverer(
+            *(settings, store, alarms, loading, observers, make_channels()),
+            pseudonym=lambda host: sealer.pseudonyms(host)[0],
+        )
 
     redis: Redis | None = None
     glance_redis: Redis | None = None

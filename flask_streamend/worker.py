@@ -54,6 +54,9 @@ class Introduced(rq.Worker):
             return of_worker(app, state, server, tuple(self.queue_names()), self.connection)
 
         self._introduction = Introduction(facts, known, tell)
+        # What was wrong with a worker is cured by starting it again; else the next alarm says so.
+        with suppress(StoreError):
+            self._here.note_problem("worker-keys", False)
 
     def heartbeat(self, *args: object, **kwargs: object) -> None:
         """Beat as RQ does."""

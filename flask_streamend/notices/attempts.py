@@ -72,6 +72,9 @@ class Attempts:
             stopped=told.clients > 0,
             url=event_url(self._settings.frontend_url, told.event_id),
             message_id=message_id(told.event_id, told.session, sender),
+            started_at=told.started / 1000,
+            peak=told.peak,
+            unique_viewers=told.unique_viewers,
         )
 
     def send(
@@ -96,7 +99,8 @@ class Attempts:
         except Skip as skip:
             self.skip(delivery, skip.reason, name)
         except Exception as error:  # noqa: BLE001 - whatever a channel raises is its failure
-            self.failed(delivery, name, error, _ms_since(began), members)
+            private = (*(end.event.name for end in notice.ends), self._settings.frontend_url)
+            self.failed(delivery, name, error, _ms_since(began), members, private)
         else:
             self.trouble.discard(name)
             result = Result(Outcome.SENT, took=_ms_since(began))
@@ -111,15 +115,17 @@ class Attempts:
         error: Exception,
         took: int = -1,
         members: Sequence[Member] = (),
+        private: tuple[str, ...] = (),
     ) -> None:
         """Record that an attempt failed; it is tried again, unless that is useless or was the last.
 
         :param name: the channel's; one that is not registered is not counted by name.
         :param took: milliseconds; -1: it did not come to an exchange.
+        :param private: what must not stand in the error's text.
         """
         last = delivery.attempts + 1 >= self._settings.max_attempts
         outcome = Outcome.DEAD if last or isinstance(error, PermanentError) else Outcome.FAILED
-        text, reason = error_text(error), reason_of(error)
+        text, reason = error_text(error, private), reason_of(error)
         log.error(
             "Failed to send event end notification for event %s: %s",
             delivery.event_id,

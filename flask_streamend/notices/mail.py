@@ -24,6 +24,7 @@ from ..errors import PermanentError
 from ..event import Notice
 from ..settings import Settings
 from .base import Skip
+from .figures import figures
 from .smtp import SMTPConnection, ascii_domain, longest
 
 
@@ -187,6 +188,7 @@ class MailChannel:
             "notice": notice,
             "title": notice.title,
             "subtitle": notice.subtitle,
+            "figures": figures(notice) if self._settings.notice_figures else [],
             **(_digest_words(notice) if several else _notice_words(notice)),
         }
         message = NoticeMessage(

@@ -33,6 +33,10 @@ class Delivery:
     """The context of its end's trace, where it has one."""
     tried: str = ""
     """The context of the attempt before, where that was traced."""
+    started: int = 0
+    """When its session began."""
+    peak: int = 0
+    unique_viewers: int | None = None
     channel: str = ""
     """What it goes by; empty: its host was not asked yet."""
     fresh: bool = True
@@ -60,6 +64,9 @@ class Member:
     session: str
     due: int
     clients: int = 0
+    started: int = 0
+    peak: int = 0
+    unique_viewers: int | None = None
     out: str = ""
 
     def what(self) -> dict[str, object]:

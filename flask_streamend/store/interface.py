@@ -17,7 +17,6 @@ from .base import (
     GuestAct,
     Heartbeat,
     Held,
-    Introduced,
     Kept,
     Look,
     Outcome,
@@ -26,6 +25,7 @@ from .base import (
 )
 from .bounds import DIGEST_MAX, NEWEST, QUIET_MS
 from .deliveries import Delivery, Member, Share, Waits
+from .introduced import Introduced
 from .overview import Overview
 from .totals import Totals
 

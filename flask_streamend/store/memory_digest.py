@@ -8,8 +8,9 @@ from dataclasses import replace
 from .base import Kept
 from .bounds import DIGEST_MAX, SENDING_MS, STRAY_MS
 from .deliveries import Member, Share, Waits, beside
-from .memory_entries import Entry, Session
+from .memory_entries import Entry
 from .memory_ledger import MemoryLedger
+from .memory_session import Session
 from .totals import SETTLED
 
 
@@ -72,9 +73,12 @@ class MemoryDigests(MemoryLedger):
                 self._digests[whose, channel] = id_
             digest.members = digest.members or []
             if not entry.digest:
-                digest.members.append(
-                    Member(delivery, entry.event_id, entry.session.id, entry.due, entry.clients)
+                session = entry.session
+                member = Member(
+                    *(delivery, entry.event_id, session.id, entry.due, entry.clients),
+                    *(session.started, session.peak, session.unique),
                 )
+                digest.members.append(member)
             entry.digest, entry.channel, entry.owner = id_, channel, None
             entry.next_at = max(now, digest.due) + STRAY_MS
             # It is not overdue before its digest is.
@@ -120,6 +124,7 @@ class MemoryDigests(MemoryLedger):
         put = entry is None
         if entry is None:
             session = Session(end.session, now - end.age, 0, end.peak, end.trace)
+            session.unique = end.unique_viewers
             known = Entry(end.event_id, session, now + end.left, end.clients, None)
             entry = self._beside(end.id, known, known.due, end.channel, self._now())
             entry.error, entry.owner = end.error, holder

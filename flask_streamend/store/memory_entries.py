@@ -1,4 +1,4 @@
-"""What the store in memory keeps of processes, sessions and deliveries."""
+"""What the store in memory keeps of deliveries."""
 
 from __future__ import annotations
 
@@ -6,27 +6,7 @@ from dataclasses import dataclass, field
 
 from .base import Record
 from .deliveries import Member
-
-
-@dataclass
-class Holder:
-    """A process with a lease, and what it holds: viewers by event."""
-
-    lease: int
-    seq: int = 0
-    held: dict[str, int] = field(default_factory=dict)
-
-
-@dataclass
-class Session:
-    """A session that is not over; ``left`` is when somebody was seen to leave last."""
-
-    id: str
-    started: int
-    delay: int
-    peak: int = 0
-    trace: str = ""
-    left: int = 0
+from .memory_session import Session
 
 
 @dataclass
@@ -81,4 +61,8 @@ def shown(id_: str, entry: Entry) -> Record:
         due_at=entry.due / 1000,
         next_at=None if entry.next_at is None else entry.next_at / 1000,
         settled_at=None if entry.settled is None else entry.settled / 1000,
+        started_at=entry.session.started / 1000,
+        duration=max(0, entry.due - entry.session.started) / 1000,
+        peak=entry.session.peak,
+        unique_viewers=entry.session.unique,
     )

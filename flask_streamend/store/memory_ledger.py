@@ -14,8 +14,9 @@ from .base import DeadAct, Ended, Outcome, Record
 from .bounds import KEEP_COUNT, KEEP_MS
 from .deliveries import Delivery
 from .histograms import bucket
-from .memory_entries import Entry, Session, shown
+from .memory_entries import Entry, shown
 from .memory_pulse import Pulse
+from .memory_session import Session
 from .totals import Exemplar
 
 
@@ -64,12 +65,14 @@ class MemoryLedger:
         return math.ceil((self._instant or self._clock()) * 1000)
 
     def _deliver(self, event_id: str, session: Session, due: int, clients: int) -> Ended:
+        session.close()
         self._ledger[session.id] = Entry(event_id, session, due, clients, self._now())
         self._stats.update(["sessions_ended", "deliveries_made"])
         self._observe("event_duration", max(0, due - session.started))
         self._observe("event_peak_clients", session.peak)
         return Ended(
-            event_id, session.id, due, session.started, session.peak, clients, session.trace
+            *(event_id, session.id, due, session.started, session.peak, clients, session.trace),
+            session.unique_viewers,
         )
 
     def _instants(self) -> list[int]:
@@ -93,6 +96,7 @@ class MemoryLedger:
                     Delivery(
                         *(id_, entry.event_id, session.id, entry.due, entry.attempts),
                         *(entry.clients, entry.again, session.trace, entry.tried),
+                        *(session.started, session.peak, session.unique),
                         *(entry.channel, entry.state == "pending", entry.members is not None),
                     )
                 )

@@ -9,8 +9,8 @@ from typing import Any
 from .base import Change, Ended, GuestAct, Heartbeat, Held, Over, Report, Reported
 from .bounds import OVER_MS, QUIET_MS, RINGING_MS, SHARED_MAX, UNHEARD_MS
 from .memory_digest import MemoryDigests
-from .memory_entries import Holder, Session
 from .memory_gone import Gone
+from .memory_session import Holder, Session, meet
 
 GUESTS = "guests"
 
@@ -148,6 +148,7 @@ class MemoryPresence(MemoryDigests):
                         rows += [flash] if flash.change is not Change.NONE else []
                     what += (left, h.trace, heard if held_up else None)
                     rows.append(self._apply(known.held, event, h.count, *what))
+                    meet(self._sessions.get(event), h.names)
             return Report(self._after(), tuple(rows))
 
     def heartbeat(
@@ -246,6 +247,7 @@ class MemoryPresence(MemoryDigests):
             went = len(before) + came - len(guests)
             left = self._after() if went else 0
             row = self._apply(held, event_id, len(guests), session, delay, left=left, trace=trace)
+            meet(self._sessions.get(event_id), [guest] * came)
             return Report(self._after(), (row,), came=came, went=went)
 
     def _forget_stragglers(self, now: int) -> None:
@@ -285,7 +287,8 @@ class MemoryPresence(MemoryDigests):
             self._over[event_id, session.id, change] = self._after()
             if change is Change.PURGED:
                 self._stats["sessions_purged"] += 1
-                return Ended(event_id, session.id, now, session.started, session.peak, clients)
+                figures = (session.started, session.peak, clients, "", session.unique_viewers)
+                return Ended(event_id, session.id, now, *figures)
             session.trace = session.trace or trace
             gap = self._beat()
             ended = self._deliver(event_id, session, now, clients)

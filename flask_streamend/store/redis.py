@@ -65,6 +65,7 @@ class RedisStore(RedisFacts, RedisOverview):
         quiet: int = QUIET_MS,
         heard: int | None = None,
     ) -> Report:
+        k, named = self.keys, {event: h.names for event, h in held.items() if h.names}
         entries = {
             event: [
                 *(h.count, h.session, h.delay, h.most, h.age, h.peak, h.left, h.unsure),
@@ -74,9 +75,9 @@ class RedisStore(RedisFacts, RedisOverview):
         }
         known, now, *rows = self._run(
             "report",
-            [*self._presence, self.keys.held(holder)],
+            [*self._presence, k.held(holder), k.viewers, k.scratch],
             *(holder, seq, lease, int(full), json.dumps(entries), knew, quiet),
-            "" if heard is None else heard,
+            *("" if heard is None else heard, json.dumps(named)),
         )
         return Report(int(now), tuple(map(_reported, rows)), known=text(known) != "unknown")
 
@@ -121,6 +122,7 @@ class RedisStore(RedisFacts, RedisOverview):
     ) -> Report:
         k = self.keys
         keys = [k.held(k.GUESTS), k.guests(event_id), k.expiry, k.stragglers(event_id)]
+        keys += [k.viewers, k.scratch]
         now, row, came, went = self._run(
             "guest", [*self._presence, *keys], *(act, event_id, guest, ttl, session, delay, trace)
         )
@@ -132,7 +134,7 @@ class RedisStore(RedisFacts, RedisOverview):
 
     def finish(self, event_id: str, change: Change, trace: str = "") -> Ended | None:
         k = self.keys
-        guests = [k.guests(event_id), k.expiry, k.stragglers(event_id)]
+        guests = [k.guests(event_id), k.expiry, k.stragglers(event_id), k.viewers]
         while True:
             with answering():
                 holders = cast(list[Any], self.redis.zrange(k.holders, 0, -1))
@@ -153,23 +155,24 @@ class RedisStore(RedisFacts, RedisOverview):
 
     def claim(self, limit: int) -> list[Ended]:
         k = self.keys
-        return [
-            _ended(row) for row in self._run("claim", [*self._presence, k.open, k.pending], limit)
-        ]
+        keys = [*self._presence, k.open, k.pending, k.viewers]
+        return [_ended(row) for row in self._run("claim", keys, limit)]
 
     def put_back(self, holder: str, kept: Sequence[Kept], seq: int = NEWEST) -> int:
         k = self.keys
         rows = [
             [
                 *(e.event_id, e.session, e.age, e.peak, e.clients, e.left),
-                *(e.state, e.channel, e.error, e.attempts, e.trace, e.delivery),
+                *(e.state, e.channel, e.error, e.attempts, e.trace),
+                -1 if e.unique_viewers is None else e.unique_viewers,
+                e.delivery,
             ]
             for e in kept
         ]
         return int(
             self._run(
                 "put_back",
-                [*self._presence, k.open, *self._owed, k.closed, k.held(holder)],
+                [*self._presence, k.open, *self._owed, k.closed, k.held(holder), k.viewers],
                 *(holder, SENDING_MS, json.dumps(rows), seq),
             )
         )
@@ -260,8 +263,9 @@ def _reported(row: list[Any]) -> Reported:
 
 
 def _ended(row: list[Any]) -> Ended:
-    event, session, due, started, peak, clients, trace = row
+    event, session, due, started, peak, clients, trace, unique = row
     return Ended(
         *(text(event), text(session), int(due), int(started), int(peak), int(clients)),
         trace=text(trace),
+        unique_viewers=None if int(unique) < 0 else int(unique),
     )

@@ -58,7 +58,8 @@ class RedisLedger:
         return [
             Member(
                 *(m["id"], m["event"], m["session"], int(m["due"])),
-                *(int(m["clients"]), m.get("out", "")),
+                *(int(m["clients"]), int(m["started"]), int(m["peak"]), unique_of(m)),
+                out=m.get("out", ""),
             )
             # Lua's empty table is an object.
             for m in json.loads(packed) or ()
@@ -163,10 +164,18 @@ def _delivery(id_: str, record: dict[str, Any]) -> Delivery:
         bool(record.get("again")),
         record.get("trace", ""),
         record.get("tried", ""),
+        int(record["started"]),
+        int(record["peak"]),
+        unique_of(record),
         record["channel"],
         record["state"] == "pending",
         "members" in record,
     )
+
+
+def unique_of(row: dict[str, Any]) -> int | None:
+    """Return how many different viewers a session or a record has; None: nobody has a name."""
+    return int(row["unique"]) if "unique" in row else None
 
 
 def shown(
@@ -184,4 +193,8 @@ def shown(
         due_at=record["due"] / 1000,
         next_at=None if next_at is None else next_at / 1000,
         settled_at=None if settled_at is None else settled_at / 1000,
+        started_at=record["started"] / 1000,
+        duration=max(0, record["due"] - record["started"]) / 1000,
+        peak=int(record["peak"]),
+        unique_viewers=unique_of(record),
     )

@@ -4,9 +4,9 @@
 -- empty. The session is over with this: a viewer who comes later begins another.
 --
 -- KEYS  1 holders  2 clients  3 sessions  4 due  5 stats  6 over  7 ledger  8 pulse  9 shared
---       10 open  11 pending
+--       10 open  11 pending  12 viewers
 -- ARGV  1 how many at the most
--- returns {{event, session, due, started, peak, clients, trace}, ...}; none in a gap or a hold
+-- returns {{event, session, due, started, peak, clients, trace, unique viewers or -1}, ...}; none in a gap or a hold
 --- include clock
 --- include pulse
 --- include bounds
@@ -26,6 +26,7 @@ for i = 1, #ready, 2 do
   redis.call('ZREM', KEYS[2], event)
   redis.call('ZREM', KEYS[9], event)
   redis.call('HDEL', KEYS[3], event)
+  redis.call('HDEL', KEYS[12], event)
   redis.call('HINCRBY', KEYS[5], 'grace_periods|ended', 1)
   ended[#ended + 1] = deliver(event, session, due, 0, KEYS[10], KEYS[11])
 end

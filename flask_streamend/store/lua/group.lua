@@ -29,7 +29,7 @@ end
 if not record.digest then
   digest.members[#digest.members + 1] = {
     id = ARGV[1], event = record.event, session = record.session, due = record.due,
-    clients = record.clients,
+    clients = record.clients, started = record.started, peak = record.peak, unique = record.unique,
   }
   redis.call('HSET', KEYS[2], id, cjson.encode(digest))
 end

@@ -3,7 +3,7 @@
 -- Guests are a set, so a repeat of either changes nothing.
 --
 -- KEYS  1 holders  2 clients  3 sessions  4 due  5 stats  6 over  7 ledger  8 pulse  9 shared
---       10 held:guests  11 guests:EVENT  12 expiry  13 stragglers:EVENT
+--       10 held:guests  11 guests:EVENT  12 expiry  13 stragglers:EVENT  14 viewers  15 scratch
 -- ARGV  1 "join", "seen", "leave" or "expire"   2 event   3 guest
 --       4 ms until the guest is gone by itself   5 session to begin   6 delay in ms
 --       7 the context of the trace of an end that begins by this, or ""
@@ -11,6 +11,7 @@
 --- include clock
 --- include fresh
 --- include apply
+--- include meet
 local came, went = 0, 0
 local act, until_ = ARGV[1], after + tonumber(ARGV[4])
 -- A player of a session that was stopped may fetch on: while it does, it is no viewer.
@@ -33,4 +34,5 @@ else
 end
 local row = apply(KEYS[10], ARGV[2], redis.call('ZCARD', KEYS[11]), ARGV[5], tonumber(ARGV[6]), 0, 0,
   went > 0 and after or 0, ARGV[7] ~= '' and ARGV[7] or nil)
+if came > 0 then meet(ARGV[2], {ARGV[3]}, KEYS[14], KEYS[15]) end
 return {after, row, came, went}

@@ -6,7 +6,7 @@ local function beside(id, end_, due, channel, stats, ledger, pending)
   local record = {
     id = id, event = end_.event, session = end_.session, due = due, started = end_.started,
     peak = end_.peak, clients = end_.clients, state = 'pending', attempts = 0, channel = channel,
-    error = '', trace = end_.trace,
+    error = '', trace = end_.trace, unique = end_.unique,
   }
   redis.call('HSET', ledger, id, cjson.encode(record))
   redis.call('ZADD', pending, due, id)
