@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 from flask import Flask, current_app
 
 from .errors import ConfigurationError, NotRegisteredError, StoreError
-from .event import EventStatus, check_delay, check_event_id
+from .event import EventStatus, check_delay, check_event_id, check_loader, check_viewer_id
 from .problems import line
 from .settings import Settings
 from .state import KEY, AppState, state_of
@@ -44,9 +44,8 @@ class StreamEnd:
 
     One instance may serve many applications; what belongs to one lies in
     ``app.extensions["streamend"]``. Methods that take an event id raise
-    :class:`~flask_streamend.EventIdError` where it can't be one. While Redis is away those that
-    count know this process's viewers only, and those that order an end raise
-    :class:`~flask_streamend.StoreError`.
+    :class:`~flask_streamend.EventIdError` where it can't be one. While Redis is away counts are
+    this process's viewers only, and to order an end raises :class:`~flask_streamend.StoreError`.
 
     :param app: register on this application now; an event loader may stand here instead.
     :param event_loader: returns an :class:`~flask_streamend.Event` for an id, or None.
@@ -65,8 +64,8 @@ class StreamEnd:
     ) -> None:
         if app is not None and not isinstance(app, Flask):
             app, event_loader = None, app  # StreamEnd(load_event): the loader comes first
-        self.event_loader_function = event_loader
-        self.viewer_loader_function = viewer_loader
+        self.event_loader_function = event_loader and check_loader(event_loader)
+        self.viewer_loader_function = viewer_loader and check_loader(viewer_loader)
         self.channels = channels
         self.metrics = metrics
         self._apps: weakref.WeakSet[Flask] = weakref.WeakSet()
@@ -75,12 +74,12 @@ class StreamEnd:
 
     def event_loader(self, function: _E) -> _E:
         """Set the event loader; a decorator."""
-        self.event_loader_function = function
+        self.event_loader_function = check_loader(function)
         return function
 
     def viewer_loader(self, function: _V) -> _V:
         """Set the viewer loader; a decorator."""
-        self.viewer_loader_function = function
+        self.viewer_loader_function = check_loader(function)
         return function
 
     def init_app(self, app: Flask) -> None:
@@ -189,7 +188,7 @@ class StreamEnd:
         check_event_id(event_id)
         state = self._state()
         delay = int(state.loading.event(event_id).grace(state.settings.delay) * 1000)
-        guest, *before = state.sealer.pseudonyms(viewer_id)
+        guest, *before = state.sealer.pseudonyms(check_viewer_id(viewer_id))
         state.guests.note(act, event_id, guest, ttl, secrets.token_hex(8), delay)
         for other in before:  # who came before the keys were rotated is there once
             state.guests.note("leave", event_id, other, 0, "", delay)
@@ -197,7 +196,8 @@ class StreamEnd:
     def join_token(self, event_id: str, viewer_id: str, expires: float = 86_400) -> str:
         """Return a signed token with which the socket lets a viewer in: ``/ws/<event>?token=…``.
 
-        :param expires: seconds it is good for.
+        :param expires: seconds it is good for, up to 30 days.
+        :raises ValueError: where ``viewer_id`` is nobody's, as None is.
         """
         check_event_id(event_id)
         return self._state().tokens.make(event_id, viewer_id, expires)

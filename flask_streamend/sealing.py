@@ -31,7 +31,7 @@ class Sealer:
 
         The first is the one to use, of the newest key; by the others it went before a rotation.
         """
-        text = name.encode()
+        text = name.encode(errors="surrogatepass")
         return [hmac.new(key, text, hashlib.sha256).hexdigest()[:24] for key in self._secrets]
 
     def name(self, viewer_id: str | None) -> str:

@@ -132,6 +132,7 @@ class Stage:
             state.sweep.beat()
             if state.store.look(None).ready:
                 state.deliverer.deliver_due()
+                state.recording.finish()
 
     @contextmanager
     def viewer(self, event_id: str, viewer_id: str | None = None) -> Iterator[None]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from flask import Flask
 
 from .access import Refusals, Tokens
+from .addresses import Addresses
 from .alarms import RQAlarms
 from .alarms_local import LocalAlarms
 from .canaries import Canaries
@@ -24,6 +25,7 @@ from .loading import Loading
 from .notices.base import Channel
 from .notices.channels import registered
 from .notices.deliverer import Deliverer
+from .notices.recording import Recording
 from .observing import Observers
 from .presence import Presence
 from .sealing import Sealer, keys_for
@@ -70,6 +72,7 @@ def build(
         return Deliverer(
             *(settings, store, alarms, loading, observers, make_channels()),
             pseudonym=lambda host: sealer.pseudonyms(host)[0],
+            recording=recording,
         )
 
     redis: Redis | None = None
@@ -113,6 +116,7 @@ def build(
     canaries = Canaries(store, sealer)
     loading = Loading(app, lambda: extension.event_loader_function, holds, tally, canaries)
     observers = Observers(app, tally)
+    recording = Recording(app, lambda: extension.event_loader_function, tally)
     state = AppState(
         extension=extension,
         settings=settings,
@@ -128,6 +132,7 @@ def build(
         loading=loading,
         timer=timer,
         alarms=alarms,
+        recording=recording,
         deliverer=deliverer(store, alarms),
         spans=EndSpans(None if redis is None else settings.queue),
         ringing=ringing,
@@ -144,6 +149,7 @@ def build(
 def renew(state: AppState) -> None:
     """Give a process a holder, a timer and a keeper of its own."""
     state.timer.clear()
+    state.addresses = Addresses(state.settings)
     state.spans.renew()
     spans = state.spans
     keeper = state.keeper = Keeper(lambda: state.tally.error("store"))
@@ -176,6 +182,7 @@ def renew(state: AppState) -> None:
     )
     for task in (presence.tick, endings.tick, sweep.tick, state.write_counts, introduction.tick):
         keeper.add(task)
+    keeper.add(state.recording.tick)
     if stand_in is not None:
         keeper.add(stand_in.tick)
 
@@ -200,6 +207,7 @@ def _after_fork() -> None:
     for state in list(living):
         state.tally.renew()
         state.loading.renew()
+        state.recording.renew()
         state.observers.renew()
         renew(state)
 

@@ -62,6 +62,12 @@ class Desk:
         """Return an event as its id wishes, or as a test changed it."""
         return self.changed.get(event_id, load_event(event_id))
 
+    def change(self, event_id: str, wishes: str) -> None:
+        """Have an event's host wish what another id says."""
+        event = load_event(wishes)
+        assert event is not None
+        self.changed[event_id] = replace(event, id=event_id)
+
     def end(self, *events: str) -> None:
         """Have events end, and what is due delivered."""
         for event in events:
@@ -161,7 +167,7 @@ def test_channels_are_frozen_at_the_first_attempt(desk: Desk, inbox: Inbox) -> N
     event = "jam~by-email.hook"
     desk.hook.status = 503
     desk.end(event)
-    desk.changed[event] = load_event("jam~by-other")
+    desk.change(event, "jam~by-other")
     desk.hook.status = 200
     desk.work(HOUR)
     assert desk.other.tries == []
@@ -358,7 +364,7 @@ def test_who_is_gone_or_muted_by_then_is_left_out(desk: Desk, inbox: Inbox) -> N
     events = [f"jam{number}~digest-600" for number in range(4)]
     desk.end(*events)
     desk.changed[events[1]] = None
-    desk.changed[events[2]] = load_event("jam~muted")
+    desk.change(events[2], "jam~muted")
     desk.work(601)
     assert subjects(inbox) == ["2 Event Streams Ended"]
     assert (desk.counter("skips|no_event"), desk.counter("skips|muted")) == (1, 1)
@@ -370,7 +376,7 @@ def test_a_digest_of_nobody_is_skipped(desk: Desk, inbox: Inbox) -> None:
     events = [f"jam{number}~digest-600" for number in range(3)]
     desk.end(*events)
     for event in events:
-        desk.changed[event] = load_event("jam~muted")
+        desk.change(event, "jam~muted")
     desk.work(601)
     assert inbox.messages == []
     assert desk.counter("skips|muted") == 3
@@ -397,7 +403,7 @@ def test_what_was_tried_already_waits_for_no_digest(desk: Desk, inbox: Inbox) ->
     inbox.refuse = lambda address: "451 not now"
     desk.end("jam")
     inbox.refuse = lambda address: ""
-    desk.changed["jam"] = load_event("jam~digest-600")
+    desk.change("jam", "jam~digest-600")
     desk.work(60)
     assert subjects(inbox) == ["Event Stream Ended - The jam~digest-600"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from flask import current_app
 
@@ -20,6 +21,7 @@ from ..telemetry.tracing import sending
 from .base import Channel, Preparing, Skip
 from .failures import reason_of
 from .mail import event_url, message_id, sender_of
+from .recording import Recording
 from .settling import RECORD, Result, Settling
 
 #: Milliseconds a delivery stays leased while it is sent, beyond the longest an exchange may take.
@@ -52,6 +54,7 @@ class Attempts:
         settling: Settling,
         observers: Observers,
         channels: Mapping[str, Channel],
+        recording: Recording,
         owner: str,
     ) -> None:
         self._settings = settings
@@ -59,6 +62,7 @@ class Attempts:
         self._settling = settling
         self._observers = observers
         self._channels = channels
+        self._recording = recording
         self._owner = owner
         self.trouble: set[str] = set()
 
@@ -97,14 +101,13 @@ class Attempts:
         except StoreError:
             raise
         except Skip as skip:
-            self.skip(delivery, skip.reason, name)
+            self.skip(delivery, skip.reason, name, members)
         except Exception as error:  # noqa: BLE001 - whatever a channel raises is its failure
-            private = (*(end.event.name for end in notice.ends), self._settings.frontend_url)
-            self.failed(delivery, name, error, _ms_since(began), members, private)
+            self.failed(delivery, name, error, _ms_since(began), members, notice)
         else:
             self.trouble.discard(name)
             result = Result(Outcome.SENT, took=_ms_since(began))
-            self._settling.settle(delivery, name, result, members)
+            self._settle(delivery, name, result, members, notice)
             for end in members or (delivery,):
                 self._observers.now(signals.notification_sent, **end.what())
 
@@ -115,17 +118,19 @@ class Attempts:
         error: Exception,
         took: int = -1,
         members: Sequence[Member] = (),
-        private: tuple[str, ...] = (),
+        notice: Notice | None = None,
     ) -> None:
         """Record that an attempt failed; it is tried again, unless that is useless or was the last.
 
         :param name: the channel's; one that is not registered is not counted by name.
         :param took: milliseconds; -1: it did not come to an exchange.
-        :param private: what must not stand in the error's text.
+        :param notice: what was sent, of which nothing private may stand in the error's text.
         """
         last = delivery.attempts + 1 >= self._settings.max_attempts
         outcome = Outcome.DEAD if last or isinstance(error, PermanentError) else Outcome.FAILED
-        text, reason = error_text(error, private), reason_of(error)
+        names = () if notice is None else tuple(end.event.name for end in notice.ends)
+        text = error_text(error, (*names, self._settings.frontend_url) if names else ())
+        reason = reason_of(error)
         log.error(
             "Failed to send event end notification for event %s: %s",
             delivery.event_id,
@@ -141,15 +146,34 @@ class Attempts:
         self._observers.failed("channel")
         for end in members or (delivery,):
             self._observers.now(signals.notification_failed, error=text, **end.what())
-        label = name if name in self._channels else ""
-        self._settling.settle(delivery, label, Result(outcome, text, reason, took))
+        self._settle(delivery, name, Result(outcome, text, reason, took), members, notice)
 
-    def skip(self, delivery: Delivery, reason: str, name: str = "") -> None:
+    def skip(
+        self, delivery: Delivery, reason: str, name: str = "", members: Sequence[Member] = ()
+    ) -> None:
         """Record that a host is not told."""
         name = name or delivery.channel or next(iter(self._channels))
         self.say_skipped(delivery, reason, name)
+        self._settle(delivery, name, Result(Outcome.SKIPPED, reason), members)
+
+    def leave_out(self, digest: Delivery, member: Member, reason: str) -> None:
+        """Say that a digest does not tell one of its members."""
+        self.say_skipped(member, reason, digest.channel)
+        self._recording.settled(_of(digest, member), digest.channel, Outcome.SKIPPED, reason, 0)
+
+    def _settle(
+        self,
+        delivery: Delivery,
+        name: str,
+        result: Result,
+        members: Sequence[Member],
+        notice: Notice | None = None,
+    ) -> None:
         label = name if name in self._channels else ""
-        self._settling.settle(delivery, label, Result(Outcome.SKIPPED, reason))
+        late = self._settling.settle(delivery, label, result, members)
+        message = notice.message_id if notice is not None and members else ""
+        for end in [_of(delivery, member) for member in members] or [delivery]:
+            self._recording.settled(end, name, result.outcome, result.error, late, message)
 
     def say_skipped(self, told: Delivery | Member, reason: str, name: str) -> None:
         """Log that a host is not told, and why."""
@@ -172,6 +196,11 @@ class Attempts:
             delivery.event_id,
             extra=about(delivery, delivery.channel),
         )
+
+
+def _of(digest: Delivery, member: Member) -> Delivery:
+    """Return a digest's delivery as one of its members'."""
+    return replace(digest, event_id=member.event_id, session=member.session)
 
 
 def lease_of(channel: Channel) -> int:

@@ -23,6 +23,7 @@ from .attempts import Attempts, about
 from .base import Channel, Checking, Connected, Skip
 from .digest import LOADING, ask_for, notice_of
 from .mail import message_id, sender_of
+from .recording import Recording
 from .settling import Settling
 
 #: Ends claimed, and deliveries leased, at a time.
@@ -40,6 +41,7 @@ class Deliverer:
 
     :param channels: by name; the first one's is what is counted where no channel is known.
     :param pseudonym: gives a host a name that tells nobody who that is.
+    :param recording: has what became of notices recorded.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class Deliverer:
         observers: Observers,
         channels: Mapping[str, Channel],
         pseudonym: Callable[[str], str],
+        recording: Recording,
     ) -> None:
         self._store = store
         self._alarms = alarms
@@ -60,7 +63,9 @@ class Deliverer:
         self._owner = secrets.token_hex(8)
         self.channels = channels
         settling = Settling(settings, store, alarms, self._owner)
-        self._attempts = Attempts(settings, store, settling, observers, channels, self._owner)
+        self._attempts = Attempts(
+            *(settings, store, settling, observers, channels, recording, self._owner)
+        )
         # By a channel in trouble: tried when nothing else is due.
         self._later: dict[str, Delivery] = {}
 
@@ -217,7 +222,7 @@ class Deliverer:
         if found.out:
             for member in members:
                 if member.id in found.out:
-                    attempts.say_skipped(member, found.out[member.id], name)
+                    attempts.leave_out(delivery, member, found.out[member.id])
             members = self._store.gather(delivery.id, self._owner, LOADING_MS, found.out)
         if members is None:
             attempts.lost(delivery)

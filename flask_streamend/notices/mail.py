@@ -25,6 +25,7 @@ from ..event import Notice
 from ..settings import Settings
 from .base import Skip
 from .figures import figures
+from .recipient import check_address
 from .smtp import SMTPConnection, ascii_domain, longest
 
 
@@ -184,6 +185,7 @@ class MailChannel:
             raise PermanentError("MAIL_DEFAULT_SENDER is not set: a notice has no sender", "other")
         several = len(notice.ends) > 1
         template = "digest" if several else "notice"
+        host = check_address(event.host_email)
         shown = {
             "notice": notice,
             "title": notice.title,
@@ -193,14 +195,14 @@ class MailChannel:
         }
         message = NoticeMessage(
             subject=notice.subject,
-            recipients=[event.host_email],
+            recipients=[host],
             body=render_template(f"streamend/{template}.txt", **shown).strip() + "\n",
             html=render_template(f"streamend/{template}.html", **shown),
             extra_headers={"Auto-Submitted": "auto-generated"},
         )
         message.msgId = notice.message_id
         if message.has_bad_headers():
-            raise PermanentError("the sender or the host's address holds a line break", "refused")
+            raise PermanentError("MAIL_DEFAULT_SENDER holds a line break", "refused")
         return message
 
 

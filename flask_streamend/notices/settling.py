@@ -51,11 +51,12 @@ class Settling:
 
     def settle(
         self, delivery: Delivery, channel: str, result: Result, members: Sequence[Member] = ()
-    ) -> None:
+    ) -> int:
         """Record an outcome, and set or remove the delivery's alarm.
 
         :param channel: what it went by; empty: that is not known.
         :param members: of a digest, those that are told by it.
+        :returns: milliseconds since it was due; negative: it was no longer this deliverer's.
         :raises StoreError: where the store was away for longer than that is tried.
         """
         retry = self._backoff(delivery.attempts)
@@ -66,6 +67,7 @@ class Settling:
             self._alarms.arm([Alarm(delivery.event_id, delivery.id, at, retry, trace)])
         elif delivery.again or delivery.attempts:
             self._alarms.disarm([delivery.id])
+        return late
 
     def _record(
         self,
