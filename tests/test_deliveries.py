@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from jinja2 import FileSystemLoader
 
 from flask_streamend import Event, MailChannel, Notice, Preferences, StreamEnd, signals
 from flask_streamend.errors import ConfigurationError
+from flask_streamend.event import NoticeRecord
 from flask_streamend.store.base import Record
 from flask_streamend.store.memory import MemoryStore
 from flask_streamend.testing import live
@@ -25,6 +26,7 @@ from .apps.pages import ROOT, blocks, marked
 from .apps.store import LEASE, end
 from .apps.wishes import load_event
 from .hooks import Hook, Receiver
+from .servers import eventually
 from .smtp import Inbox, Server
 
 HOUR = 3_600.0
@@ -429,6 +431,34 @@ def test_each_end_of_a_digest_is_signalled(desk: Desk, inbox: Inbox) -> None:
         inbox.refuse = lambda address: ""
         desk.work(60)
     assert heard == [(what, event) for what in ("failed", "sent") for event in events]
+
+
+def test_each_end_of_a_digest_is_recorded(desk: Desk, inbox: Inbox) -> None:
+    """Where notices are recorded, each end has a record by channel, with its message's own id."""
+
+    class Book:
+        def __init__(self) -> None:
+            self.rows: dict[tuple[str, str], NoticeRecord] = {}
+
+        def __call__(self, event_id: str) -> Event | None:
+            return desk.load(event_id)
+
+        def record(self, notices: Sequence[NoticeRecord]) -> None:
+            self.rows |= {(one.event_id, one.channel): one for one in notices}
+
+    book = Book()
+    desk.state.extension.event_loader(book)
+    events = [f"jam{number}~by-email.hook~digest-600" for number in range(3)]
+    desk.end(*events)
+    desk.changed[events[2]] = None
+    desk.work(601)
+    eventually(lambda: len(book.rows) == 6, "six records")
+    ids = {"email": inbox.messages[0]["Message-ID"], "hook": desk.hook.taken[0]["id"]}
+    for channel, id_ in ids.items():
+        for event in events[:2]:
+            row = book.rows[event, channel]
+            assert (row.status, row.message_id, row.attempts) == ("sent", id_, 1)
+        assert book.rows[events[2], channel].status == "skipped"
 
 
 def test_a_digest_that_is_refused_is_one_dead_letter(desk: Desk, inbox: Inbox) -> None:
