@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 
 from .owed import Owed
 from .store.base import Change, Ended, Report, Reported
+from .store.totals import SETTLED
 from .telemetry.end_spans import EndSpan, EndSpans
 from .telemetry.logs import ids, log
 from .timer import Timer
@@ -164,8 +165,9 @@ class Endings:
         :param now: the store's time.
         """
         alarms = [
-            Alarm(end.event_id, end.session, now + end.left, max(0, end.left), end.trace)
+            Alarm(end.event_id, end.id, now + end.left, max(0, end.left), end.trace)
             for end in self.owed.kept()
+            if end.state not in SETTLED
         ]
         if alarms:
             self._alarms.arm(alarms)

@@ -18,6 +18,11 @@ _EVENT_ID = re.compile(rf"[A-Za-z0-9._:@~-]{{1,{LONGEST_ID}}}", re.ASCII)
 #: ``.`` and ``..`` vanish from URLs; ``_other`` is the label of what has no series of its own.
 _RESERVED = frozenset({".", "..", "_other"})
 
+#: A channel's name: it stands in labels, keys and logs.
+CHANNEL_NAME = r"[a-z0-9][a-z0-9_-]{0,31}"
+#: The longest that a host's ends are gathered, in seconds: a week, as the ledger keeps them.
+MAX_DIGEST = 604_800.0
+
 MAX_DELAY = 86_400.0
 """The longest grace period, in seconds: one day."""
 
@@ -88,10 +93,12 @@ def _check_type(what: str, value: object, *types: type) -> None:
 class Preferences:
     """How a host wants to be told.
 
-    :param channels: names of the channels to use.
+    :param channels: names of the channels to use, each by itself; none: the host is not told.
     :param muted: True: the host is not told; it is counted as skipped.
     :param delay: the host's grace period in seconds; ``None``: the default.
-    :param digest: seconds over which a host's ends become one message; ``None``: one an end.
+    :param digest: seconds over which a host's ends become one message, over 0 to 604,800 (a
+        week); ``None``: one an end.
+    :raises ValueError: where one can't be used; the text says which, and what was expected.
     """
 
     channels: tuple[str, ...] = ("email",)
@@ -100,8 +107,36 @@ class Preferences:
     digest: float | None = None
 
     def __post_init__(self) -> None:
+        # JSON has lists only; a frozen value has none.
+        names: object = self.channels
+        if isinstance(names, list):
+            names = tuple(names)
+            object.__setattr__(self, "channels", names)
+        if not isinstance(names, tuple) or not all(map(_is_channel, names)):
+            raise ValueError(
+                f"Preferences.channels is {names!r}: expected a tuple of channels' names, each 1"
+                " to 32 of a-z 0-9 _ -, as ('email',)"
+            )
+        if len(set(names)) < len(names):
+            raise ValueError(f"Preferences.channels is {names!r}: expected each name once")
+        if not isinstance(self.muted, bool):
+            raise ValueError(f"Preferences.muted is {self.muted!r}: expected True or False")
         if self.delay is not None:
             check_delay(self.delay, "Preferences.delay")
+        seconds: object = self.digest
+        if seconds is not None and not (
+            isinstance(seconds, (int, float))
+            and not isinstance(seconds, bool)
+            and 0 < seconds <= MAX_DIGEST
+        ):
+            raise ValueError(
+                f"Preferences.digest is {seconds!r}: expected a number of seconds over 0 and up"
+                " to 604,800, or None"
+            )
+
+
+def _is_channel(name: object) -> bool:
+    return isinstance(name, str) and re.fullmatch(CHANNEL_NAME, name) is not None
 
 
 @dataclass(frozen=True)
@@ -177,7 +212,7 @@ class EventStatus:
 
 @dataclass(frozen=True)
 class Notice:
-    """What a channel is given to send: one event's end, to one host.
+    """What a channel is given to send: one event's end, to one host, or several ends in a digest.
 
     :param event: the event, loaded afresh at its end.
     :param session: the session that ended.

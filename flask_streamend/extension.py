@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import secrets
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from flask import Flask, current_app
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from prometheus_flask_exporter import PrometheusMetrics
 
     from .loading import EventLoader, ViewerLoader
+    from .notices.base import Channel
     from .store.base import GuestAct
 
 _E = TypeVar("_E", bound="EventLoader")
@@ -43,14 +44,13 @@ class StreamEnd:
 
     One instance may serve many applications; what belongs to one lies in
     ``app.extensions["streamend"]``. Methods that take an event id raise
-    :class:`~flask_streamend.EventIdError` where it can't be one. While Redis is away those that
-    count know this process's viewers only, and those that order an end raise
-    :class:`~flask_streamend.StoreError`.
+    :class:`~flask_streamend.EventIdError` where it can't be one. While Redis is away counts are
+    this process's viewers only, and to order an end raises :class:`~flask_streamend.StoreError`.
 
     :param app: register on this application now; an event loader may stand here instead.
     :param event_loader: returns an :class:`~flask_streamend.Event` for an id, or None.
     :param viewer_loader: returns a viewer's id, in the request's context; None refuses.
-    :param channels: the ways to tell a host; default: e-mail.
+    :param channels: ways to tell a host beside e-mail; one named ``email`` takes its place.
     :param metrics: the application's own ``PrometheusMetrics``, where it has one.
     """
 
@@ -59,12 +59,11 @@ class StreamEnd:
         app: Flask | EventLoader | None = None,
         event_loader: EventLoader | None = None,
         viewer_loader: ViewerLoader | None = None,
-        channels: Any = None,
+        channels: Iterable[Channel] | None = None,
         metrics: PrometheusMetrics | None = None,
     ) -> None:
         if app is not None and not isinstance(app, Flask):
-            # StreamEnd(load_event): without an application the loader comes first.
-            app, event_loader = None, app
+            app, event_loader = None, app  # StreamEnd(load_event): the loader comes first
         self.event_loader_function = event_loader and check_loader(event_loader)
         self.viewer_loader_function = viewer_loader and check_loader(viewer_loader)
         self.channels = channels

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from .store.base import Kept, Reported
+from .store.deliveries import Share
 from .store.totals import SETTLED
 
 #: Ends kept at the most; of more, the oldest are let go: the store most likely has them.
@@ -33,6 +34,7 @@ class End:
     trace: str
     ask_at: float
     wait: float = FIRST_WAIT
+    shares: tuple[Share, ...] = ()
 
 
 class Owed:
@@ -90,11 +92,23 @@ class Owed:
             end.ask_at, end.wait = now + end.wait, min(LAST_WAIT, 2 * end.wait)
         return [(end.event_id, end.session) for end in asked]
 
+    def learn(self, asked: Iterable[str], owed: Mapping[str, tuple[Share, ...]]) -> None:
+        """Let go of ends that are told; of the others note which channels told them.
+
+        :param asked: the sessions that were asked about.
+        """
+        for session in asked:
+            end = self._ends.get(session)
+            if session not in owed:
+                self._ends.pop(session, None)
+            elif end is not None:
+                end.shares = owed[session]
+
     def kept(self) -> list[Kept]:
-        """Return every end, to be put back."""
-        now = time.monotonic()
-        return [
-            Kept(
+        """Return every end, to be put back; one that a channel told already by its deliveries."""
+        now, kept = time.monotonic(), []
+        for end in list(self._ends.values()):
+            one = Kept(
                 end.event_id,
                 end.session,
                 age=int((now - end.began) * 1000),
@@ -103,5 +117,11 @@ class Owed:
                 peak=end.peak,
                 trace=end.trace,
             )
-            for end in list(self._ends.values())
-        ]
+            kept += [_of(one, share) for share in end.shares] or [one]
+        return kept
+
+
+def _of(end: Kept, share: Share) -> Kept:
+    """Return an end's delivery by one of its channels."""
+    id_ = "" if share.delivery == end.session else share.delivery
+    return replace(end, state=share.state, channel=share.channel, delivery=id_)

@@ -12,6 +12,8 @@ from typing import Protocol
 
 from .ending import Alarm, Alarms, Endings
 from .store.base import Ended, Held, Kept, Report
+from .store.bounds import DIGEST_MAX
+from .store.deliveries import Waits
 from .store.memory import MemoryStore
 from .telemetry.end_spans import EndSpan, EndSpans
 from .timer import Timer
@@ -48,6 +50,16 @@ class AloneStore(MemoryStore):
 
     def _beat(self, knew: str = "", lease: int = 0, quiet: int = 0) -> int:
         return 0
+
+    def group(
+        self, delivery: str, owner: str, whose: str, channel: str, wait: int, most: int = DIGEST_MAX
+    ) -> Waits | None:
+        """Have what waits for a digest wait for the store, which knows its host's other ends."""
+        with self._act():
+            entry = self._owned(delivery, owner)
+            if entry is not None:
+                entry.owner, entry.next_at = None, self._now() + FOREVER
+            return None
 
 
 class StandIn:
@@ -121,14 +133,14 @@ class StandIn:
         """Note that the store has what was handed back."""
         self.settled([end for end in ends if end.state != "sending"])
         if self._store is not None:
-            sending = {end.session for end in ends if end.state == "sending"}
+            sending = {end.id for end in ends if end.state == "sending"}
             self._unfinished = dict.fromkeys(sending, self._store) | self._unfinished
             self._store = self._endings = None
 
     def _attempts(self) -> list[Kept]:
         stores = set(self._unfinished.values())
         kept = [(store, end) for store in stores for end in store.kept()]
-        return [end for store, end in kept if self._unfinished.get(end.session) is store]
+        return [end for store, end in kept if self._unfinished.get(end.id) is store]
 
     def finished(self) -> list[Kept]:
         """Return attempts that were in progress when the outage ended, and are over now."""
@@ -137,7 +149,7 @@ class StandIn:
     def settled(self, ends: list[Kept]) -> None:
         """Note that the store has been told of finished attempts."""
         for end in ends:
-            self._unfinished.pop(end.session, None)
+            self._unfinished.pop(end.id, None)
 
     def counts(self) -> dict[str, int]:
         """Return what was counted here since the last call, for the store's counters."""

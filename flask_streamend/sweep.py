@@ -178,6 +178,7 @@ class Sweep:
         owed = self._endings.owed
         if asked := owed.to_ask():
             still = self._store.still_owed(asked)
+            owed.learn([session for _, session in asked], still)
             self._endings.let_go([session for _, session in asked if session not in still])
 
     def _take_in(self, report: Report) -> None:

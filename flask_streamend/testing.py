@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -36,6 +37,7 @@ from wsproto.events import Request as WebSocketRequest
 
 from .alarms_local import LocalAlarms
 from .event import EventStatus, Notice
+from .notices.base import Channel
 from .notices.mail import MailChannel
 from .state import AppState, state_of
 from .store.memory import MemoryStore
@@ -77,15 +79,28 @@ class _Recorder(MailChannel):
 
     def send(self, notice: Notice) -> None:
         message = self.message(notice)
-        self._stage.notices.append(notice)
+        self._stage.note(self.name, notice)
         self._stage.mails.append(message)
+
+
+class _Noted:
+    """Stands for a channel of the application, and keeps what it was to send."""
+
+    def __init__(self, name: str, stage: Stage) -> None:
+        self.name = name
+        self._stage = stage
+
+    def send(self, notice: Notice) -> None:
+        self._stage.note(self.name, notice)
 
 
 class Stage:
     """An application whose time, viewers and mail a test has in hand.
 
-    :ivar notices: what was sent, oldest first.
-    :ivar mails: the same as Flask-Mail messages: ``subject``, ``body``, ``html``, ``recipients``.
+    :ivar notices: what was sent, oldest first, by whichever channel.
+    :ivar sent: the same by channel.
+    :ivar mails: those by e-mail as Flask-Mail messages: ``subject``, ``body``, ``html``,
+        ``recipients``.
     """
 
     def __init__(self, app: Flask, state: AppState) -> None:
@@ -93,7 +108,13 @@ class Stage:
         self.state = state
         self.now = BEGIN
         self.notices: list[Notice] = []
+        self.sent: defaultdict[str, list[Notice]] = defaultdict(list)
         self.mails: list[Message] = []
+
+    def note(self, channel: str, notice: Notice) -> None:
+        """Keep what a channel was to send."""
+        self.notices.append(notice)
+        self.sent[channel].append(notice)
 
     def advance(self, seconds: float) -> None:
         """Move time, and have done what falls due on the way."""
@@ -219,7 +240,11 @@ def live(app: Flask) -> Iterator[Stage]:
     before = vars(state).copy()
     settings = replace(state.settings, redis_url="memory://")
     store = MemoryStore(lambda: stage.now)
-    vars(state).update(vars(build(app, settings, state.extension, store, _Recorder(stage))))
+    channels: dict[str, Channel] = {
+        name: _Recorder(stage) if isinstance(channel, MailChannel) else _Noted(name, stage)
+        for name, channel in state.deliverer.channels.items()
+    }
+    vars(state).update(vars(build(app, settings, state.extension, store, channels)))
     state.keeper.stop()
     if isinstance(state.alarms, LocalAlarms):
         state.alarms.connect(lambda: None)  # the test says when

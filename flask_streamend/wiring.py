@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from flask import Flask
@@ -21,8 +22,9 @@ from .guests import Guests
 from .introducing import KEEP_MS, Introduction
 from .keeper import Keeper
 from .loading import Loading
+from .notices.base import Channel
+from .notices.channels import registered
 from .notices.deliverer import Deliverer
-from .notices.mail import MailChannel
 from .notices.recording import Recording
 from .observing import Observers
 from .presence import Presence
@@ -52,16 +54,27 @@ def build(
     settings: Settings,
     extension: StreamEnd,
     memory: MemoryStore | None = None,
-    channel: MailChannel | None = None,
+    channels: Mapping[str, Channel] | None = None,
 ) -> AppState:
     """Return an application's parts; nothing is connected and nothing runs yet.
 
     :param memory: the store to use under ``memory://``; None: a new one.
-    :param channel: what to send by; None: e-mail.
-    :raises ConfigurationError: where there is no key to seal with.
+    :param channels: what to send by, by name; None: what the extension was given, and e-mail.
+    :raises ConfigurationError: where there is no key to seal with, or a channel can't be used.
     """
     keys = _keys(app, settings)
     sealer = Sealer(keys)
+
+    def make_channels() -> Mapping[str, Channel]:
+        return registered(extension.channels, settings) if channels is None else channels
+
+    def deliverer(store: Store, alarms: Alarms) -> Deliverer:
+        return Deliverer(
+            *(settings, store, alarms, loading, observers, make_channels()),
+            pseudonym=lambda host: sealer.pseudonyms(host)[0],
+            recording=recording,
+        )
+
     redis: Redis | None = None
     glance_redis: Redis | None = None
     store: Store
@@ -87,8 +100,7 @@ def build(
 
     def ringing(store: MemoryStore, timer: Timer[Alarm]) -> Alarms:
         here = LocalAlarms(timer, lambda: state.keeper.wake(0.0))
-        mail = MailChannel(settings)
-        sender = Deliverer(settings, store, here, loading, observers, mail, recording)
+        sender = deliverer(store, here)
         here.connect(lambda: _deliver(app, sender))
         return here
 
@@ -121,10 +133,7 @@ def build(
         timer=timer,
         alarms=alarms,
         recording=recording,
-        deliverer=Deliverer(
-            *(settings, store, alarms, loading, observers),
-            *(channel or MailChannel(settings), recording),
-        ),
+        deliverer=deliverer(store, alarms),
         spans=EndSpans(None if redis is None else settings.queue),
         ringing=ringing,
         canaries=canaries,

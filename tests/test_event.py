@@ -88,6 +88,37 @@ def test_a_delay_outside_its_limits_is_refused(delay: Any) -> None:
 
 
 @pytest.mark.parametrize(
+    ("wishes", "words"),
+    [
+        ({"channels": "email"}, "Preferences.channels is 'email': expected a tuple of channels'"),
+        ({"channels": None}, "Preferences.channels is None: expected a tuple"),
+        ({"channels": ("email", 7)}, "Preferences.channels is ('email', 7): expected a tuple"),
+        ({"channels": ("E-mail",)}, "each 1 to 32 of a-z 0-9 _ -"),
+        ({"channels": ("mailto:you@example.org",)}, "each 1 to 32 of a-z 0-9 _ -"),
+        ({"channels": ("x" * 33,)}, "each 1 to 32"),
+        ({"channels": ("email", "email")}, "expected each name once"),
+        ({"muted": "no"}, "Preferences.muted is 'no': expected True or False"),
+        ({"digest": 0}, "Preferences.digest is 0: expected a number of seconds over 0"),
+        ({"digest": True}, "Preferences.digest is True"),
+        ({"digest": "60"}, "Preferences.digest is '60'"),
+        ({"digest": 604_801}, "up to 604,800, or None"),
+        ({"digest": float("nan")}, "Preferences.digest is nan"),
+    ],
+)
+def test_wishes_that_cannot_be_met_are_refused(wishes: dict[str, Any], words: str) -> None:
+    """The error names the option, shows what it is and says what was expected."""
+    with pytest.raises(ValueError, match="Preferences") as caught:
+        Preferences(**wishes)
+    assert words in str(caught.value)
+
+
+def test_a_list_of_channels_will_do() -> None:
+    """JSON has no tuples: a list of names is taken as one."""
+    wishes: Any = {"channels": ["email", "hook"], "digest": 604_800, "muted": False}
+    assert Preferences(**wishes).channels == ("email", "hook")
+
+
+@pytest.mark.parametrize(
     ("own", "hosts", "expected"),
     [
         (None, None, 30.0),

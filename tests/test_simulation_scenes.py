@@ -9,7 +9,8 @@ import pytest
 
 from flask_streamend.alarms_local import LocalAlarms
 from flask_streamend.ending import Alarm, Alarms
-from flask_streamend.notices.deliverer import RECORD
+from flask_streamend.notices.attempts import lease_of
+from flask_streamend.notices.settling import RECORD
 from flask_streamend.owed import Owed
 from flask_streamend.standin import StandIn
 from flask_streamend.store.base import Change, Held, Kept, Outcome, Reported
@@ -144,7 +145,7 @@ def test_an_outcome_is_kept_for_longer_than_an_outage_of_half_a_minute(world: Wo
     process = world.start_process()
     worker = world.start_worker()
     assert isinstance(worker, Worker)
-    assert worker.deliverer._lease > RECORD * 1000
+    assert lease_of(worker.deliverer.channels["email"]) > RECORD * 1000
     viewer = world.join("jam", process)
     run(world, 6)
     world.leave(viewer)

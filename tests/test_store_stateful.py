@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import count
 from typing import Any
 
@@ -157,8 +157,32 @@ class Stores(RuleBasedStateMachine):
         if rows:
             delivery = rows[place % len(rows)].id
             if mark:
-                self.twins.sending(delivery, owner, LEASE)
+                self.twins.sending(delivery, owner, LEASE, "email" if retry else "")
             self.twins.settle(delivery, owner, "email", outcome, "error", retry, reason, 20)
+
+    @rule(
+        owner=owners, channels=st.sampled_from([["email"], ["hook", "email"]]),
+        whose=st.sampled_from(["1", "1", "2", ""]), wait=st.sampled_from([1, 3_000, 60_000]),
+        out=st.booleans(), stranger=st.sampled_from([False, False, False, True]),
+    )  # fmt: skip
+    def tell(
+        self, owner: str, channels: list[str], whose: str, wait: int, out: bool, stranger: bool
+    ) -> None:
+        """Have a delivery taken, and its host asked: by which channels, at once or in a digest."""
+        twins = self.twins
+        # Of several that came up in one millisecond, either may be the first.
+        for delivery in sorted(twins.take(owner, LEASE, 100), key=lambda one: one.id):
+            me = "stranger" if stranger else owner
+            if delivery.digest:
+                members = twins.gather(delivery.id, me, LEASE)
+                if members and out:
+                    twins.gather(delivery.id, me, LEASE, {members[0].id: "no_event"})
+                continue
+            channel = twins.split(delivery.id, me, channels)
+            if whose:
+                twins.group(delivery.id, me, whose, channel or "email", wait, 2)
+            elif twins.sending(delivery.id, me, LEASE, channel):
+                twins.settle(delivery.id, me, channel, Outcome.SENT, "", 0, "", 20)
 
     @rule(act=st.sampled_from(["retry", "dismiss"]), place=numbers)
     def dead(self, act: Any, place: int) -> None:
@@ -175,16 +199,19 @@ class Stores(RuleBasedStateMachine):
     @rule(
         holder=holders, event=events, number=sessions, age=st.sampled_from([2_000, 9_000]),
         left=st.sampled_from([-5_000, -1, 3_000]), peak=numbers, behind=st.sampled_from([0, 0, 1]),
-        state=st.sampled_from(["ending"] * 4 + ["pending", "sending", "sent", "dead"]),
+        state=st.sampled_from(["ending"] * 4 + ["pending", "sending", "sent", "dead", "digested"]),
+        beside=st.sampled_from(["", "", "hook"]),
     )  # fmt: skip
     def put_back(
         self, holder: str, event: str, number: int, age: int, left: int, peak: int, behind: int,
-        state: str,
+        state: str, beside: str,
     ) -> None:  # fmt: skip
-        """Have an end put back."""
+        """Have an end put back, or one of its deliveries."""
         left = left if state == "ending" else -1
         session = self.session(event, number)
-        end = Kept(event, session, age, left, peak, 0, state, "email", "error", 1)
+        end = Kept(event, session, age, left, peak, 0, state, beside or "email", "error", 1)
+        if beside and state != "ending":
+            end = replace(end, delivery=f"{session}--{beside}")
         self.twins.put_back(holder, [end], max(0, self.seqs[holder] - behind))
 
     @rule()

@@ -119,6 +119,45 @@ print(json.dumps([ids(end.context), ids(first.parent), ids(first.context), ids(s
                   [ids(link.context) for link in second.links], ids(within[0])]))
 """
 
+#: An end with three channels, of which two are a class each, that nobody lived to trace.
+CHANNELS = """\
+import json
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+spans = InMemorySpanExporter()
+provider = TracerProvider()
+provider.add_span_processor(SimpleSpanProcessor(spans))
+trace.set_tracer_provider(provider)
+
+from flask import Flask
+from flask_streamend import StreamEnd
+from tests.apps.local import state
+from tests.apps.store import Web
+from tests.apps.wishes import load_event
+
+class Channel:
+    def __init__(self, name): self.name = name
+    def send(self, notice): pass
+
+app = Flask("local")
+app.config.update(STREAMEND_REDIS_URL="memory://", MAIL_DEFAULT_SENDER="live@example.org",
+                  MAIL_SUPPRESS_SEND=True)
+StreamEnd(app, event_loader=load_event, channels=[Channel("hook"), Channel("other")])
+parts = state(app)
+Web(parts.store, "dead").set("jam~by-email.hook.other", 1)
+parts.store.reap("dead", goodbye=True)
+def tries():
+    return [span for span in spans.get_finished_spans() if span.name == "streamend.notify"]
+with app.app_context():
+    while len(tries()) < 3:
+        parts.deliverer.deliver_due()
+print(json.dumps([[span.attributes["streamend.channel"], format(span.context.trace_id, "032x"),
+                   span.attributes["streamend.outcome"]] for span in tries()]))
+"""
+
 SET_UP = """\
 import json, sys
 from tests.apps.local import make_app
@@ -195,6 +234,17 @@ def test_the_event_loader_runs_within_the_try() -> None:
     """What the application's loader does, in another thread, belongs to the try's span."""
     _, _, first, _, _, within = python(FOUND)
     assert within == first
+
+
+def test_each_channel_has_a_span_in_the_end_s_trace() -> None:
+    """One try for each channel, with its own outcome, all in one trace."""
+    spans = python(CHANNELS)
+    assert [(channel, outcome) for channel, _, outcome in spans] == [
+        ("email", "skipped"),
+        ("hook", "sent"),
+        ("other", "sent"),
+    ]
+    assert len({trace for _, trace, _ in spans}) == 1
 
 
 @pytest.mark.parametrize(

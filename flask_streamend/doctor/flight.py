@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from ..canaries import DELAY
 from ..errors import StoreError
 from ..event import Event, EventStatus
-from ..notices.deliverer import SKIPS
+from ..notices.attempts import SKIPS
 from ..problems import line
 from ..state import AppState
 from ..store.base import Record

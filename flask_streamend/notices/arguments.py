@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 
 from ..errors import ConfigurationError
+from ..event import CHANNEL_NAME
 
-#: A channel's name stands in metrics' labels, in preferences and in the ledger.
-_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}", re.ASCII)
 #: Seconds an attempt may take at the most: below the time a delivery is leased for one.
 LONGEST = 30.0
 
@@ -17,7 +16,7 @@ def channel_name(name: str) -> str:
 
     :raises ConfigurationError: where it is no short word.
     """
-    if isinstance(name, str) and _NAME.fullmatch(name):
+    if isinstance(name, str) and re.fullmatch(CHANNEL_NAME, name):
         return name
     raise ConfigurationError(
         f"a channel's name is {str(name)[:60]!r}: expected 1 to 32 of a-z 0-9 _ -, the first a"

@@ -19,6 +19,14 @@ class Skip(Exception):
 
 
 @runtime_checkable
+class Checking(Protocol):
+    """A channel that can tell beforehand that a notice is not for it."""
+
+    def check(self, notice: Notice) -> None:
+        """Raise :class:`Skip` where this notice must not be sent; nothing is connected for it."""
+
+
+@runtime_checkable
 class Preparing(Protocol):
     """A channel that can get ready first, so that what fails then was certainly not sent."""
 
@@ -26,10 +34,23 @@ class Preparing(Protocol):
         """Connect, or whatever comes before a notice leaves."""
 
 
+@runtime_checkable
+class Connected(Protocol):
+    """A channel that keeps a connection from one notice to the next."""
+
+    def keep(self) -> None:
+        """Keep it beyond a release, for a worker's life."""
+
+    def release(self) -> None:
+        """Close it, unless it is to be kept: for now nothing more is sent."""
+
+
 class Channel(Protocol):
     """A way to tell a host.
 
-    Adding one is one class with a name and a ``send``.
+    Adding one is one class with a name and a ``send``. Several threads and processes may send at
+    once. An attempt is to be over within 45 s, or within the seconds that an attribute ``longest``
+    says: after that it counts as one that died, and another worker tries again.
     """
 
     name: str

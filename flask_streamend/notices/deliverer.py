@@ -1,72 +1,48 @@
-"""Whoever hears an alarm: claims what is due, tells the hosts, records how it went."""
+"""Whoever hears an alarm: claims what is due, and tells each host by the channels it chose."""
 
 from __future__ import annotations
 
-import random
 import secrets
 import time
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 
 from flask import current_app
 
 from .. import signals
 from ..ending import Alarm, Alarms
 from ..errors import PermanentError, StoreError
-from ..event import Event, Notice
+from ..event import Event, Preferences
 from ..loading import Loading
 from ..observing import Observers
 from ..settings import Settings
-from ..store.base import Delivery, Kept, Outcome
+from ..store.deliveries import Delivery
 from ..store.interface import Store
-from ..telemetry.logs import error_text, log, mask_address
-from ..telemetry.names import NOTIFICATIONS
-from ..telemetry.tracing import notifying, sending, settled, traced
-from .base import Channel, Preparing, Skip
-from .failures import reason_of
-from .mail import MailChannel, event_url, message_id, sender_of
+from ..telemetry.logs import log, mask_address
+from ..telemetry.tracing import by, notifying, settled, traced
+from .attempts import Attempts, about
+from .base import Channel, Checking, Connected, Skip
+from .digest import LOADING, ask_for, notice_of
+from .mail import message_id, sender_of
 from .recording import Recording
-from .smtp import longest
+from .settling import Settling
 
 #: Ends claimed, and deliveries leased, at a time.
 BATCH = 100
 #: Milliseconds a delivery that was taken waits for its turn, before another worker may take it.
 TURN_MS = 15_000
-#: Milliseconds it stays leased while it is sent, beyond the longest an exchange may take.
-SPARE_MS = 5_000
-#: Seconds for which an attempt's outcome is kept for a store that is away: below the lease.
-RECORD = 45.0
+#: Milliseconds a digest stays leased while its events are asked for.
+LOADING_MS = int(LOADING * 1000) + TURN_MS
 #: Seconds after which a deliverer hands over to the next alarm: well below the job's time-out.
 BUDGET = 120.0
-#: The back-off's ceiling, in seconds.
-LONGEST_WAIT = 1800.0
-
-#: Why a host is not told, in words.
-SKIPS = {
-    "no_loader": "no event loader is set (@streamend.event_loader)",
-    "no_event": "the event loader knows no such event",
-    "no_address": "the event has no host_email",
-    "muted": "the host wants no notices",
-    "suppressed": "mail-suppressed: Flask-Mail sends nothing under TESTING or MAIL_SUPPRESS_SEND",
-}
-
-
-@dataclass(frozen=True)
-class _Result:
-    """How an attempt went.
-
-    :param error: what went wrong, or why it was skipped.
-    :param reason: the same in one word of the metrics.
-    :param took: milliseconds; -1 where there was no attempt.
-    """
-
-    outcome: Outcome
-    error: str = ""
-    reason: str = ""
-    took: int = -1
 
 
 class Deliverer:
-    """Claims and delivers for one application, within its context."""
+    """Claims and delivers for one application, within its context.
+
+    :param channels: by name; the first one's is what is counted where no channel is known.
+    :param pseudonym: gives a host a name that tells nobody who that is.
+    :param recording: has what became of notices recorded.
+    """
 
     def __init__(
         self,
@@ -75,22 +51,29 @@ class Deliverer:
         alarms: Alarms,
         loading: Loading,
         observers: Observers,
-        channel: MailChannel,
+        channels: Mapping[str, Channel],
+        pseudonym: Callable[[str], str],
         recording: Recording,
     ) -> None:
-        self._settings = settings
         self._store = store
         self._alarms = alarms
         self._loading = loading
         self._observers = observers
-        self._channel = channel
-        self._recording = recording
+        self._pseudonym = pseudonym
         self._owner = secrets.token_hex(8)
-        self._lease = int(max(longest(settings), RECORD) * 1000) + SPARE_MS
+        self.channels = channels
+        settling = Settling(settings, store, alarms, self._owner)
+        self._attempts = Attempts(
+            *(settings, store, settling, observers, channels, recording, self._owner)
+        )
+        # By a channel in trouble: tried when nothing else is due.
+        self._later: dict[str, Delivery] = {}
 
     def keep_connection(self) -> None:
-        """Keep the mail connection between two deliveries: in a worker that does not fork."""
-        self._channel.keep()
+        """Keep connections between two deliveries: in a worker that does not fork."""
+        for channel in self.channels.values():
+            if isinstance(channel, Connected):
+                channel.keep()
 
     def deliver_due(self) -> None:
         """Tell every end that is due, and try again what is to be tried again.
@@ -98,186 +81,159 @@ class Deliverer:
         :raises StoreError: where the store does not answer; what was leased comes up again.
         """
         until = time.monotonic() + BUDGET
-        with self._channel as channel:
+        self._later.clear()
+        try:
             while time.monotonic() < until:
                 ended = self._store.claim(BATCH)
                 self._alarms.disarm([end.session for end in ended])
                 for end in ended:
                     self._observers.now(signals.event_ended, **end.what())
                 taken = self._store.take(self._owner, TURN_MS, BATCH)
-                if not taken:
-                    break
                 for delivery in taken:
-                    with notifying(delivery, channel.name):
-                        self._deliver(delivery, channel)
+                    self._deliver(delivery)
+                if not taken:
+                    if not self._later:
+                        break
+                    # One, and then what fell due meanwhile: that is not to wait for all of them.
+                    self._deliver(self._later.pop(next(iter(self._later))), patient=False)
+        finally:
+            self._release()
 
-    def _deliver(self, delivery: Delivery, channel: Channel) -> None:
-        try:
-            self._tell(delivery, channel)
-        except StoreError:
-            raise
-        except Exception as error:  # noqa: BLE001 - else it kept all that is due after it waiting
-            self._failed(delivery, channel, error, -1)
+    def _release(self) -> None:
+        for channel in self.channels.values():
+            if isinstance(channel, Connected):
+                try:
+                    channel.release()
+                except Exception:  # noqa: BLE001 - what was sent is sent
+                    log.exception("The channel %s could not be released", channel.name)
 
-    def _tell(self, delivery: Delivery, channel: Channel) -> None:
-        found = self._loading.ask(delivery.event_id)
+    def _deliver(self, delivery: Delivery, patient: bool = True) -> None:
+        """Tell a host, or a digest's.
+
+        :param patient: put it off where its channel is in trouble.
+        """
+        if patient and delivery.channel in self._attempts.trouble:
+            self._later[delivery.id] = delivery
+            return
+        with notifying(delivery, delivery.channel or next(iter(self.channels))):
+            try:
+                if delivery.digest:
+                    self._tell_digest(delivery)
+                else:
+                    self._tell(delivery, patient)
+            except StoreError:
+                raise
+            except Exception as error:  # noqa: BLE001 - else it kept all that is due waiting
+                self._attempts.failed(delivery, delivery.channel, error)
+
+    def _tell(self, delivery: Delivery, patient: bool) -> None:
+        found, attempts = self._loading.ask(delivery.event_id), self._attempts
         if found.failed:
-            result = _Result(Outcome.POSTPONED, "the event loader failed")
-            self._settle(delivery, channel, result)
+            attempts.postpone(delivery)
             return
         event = found.event
         if event is None:
-            self._skip(delivery, channel, "no_event" if found.asked else "no_loader")
+            attempts.skip(delivery, "no_event" if found.asked else "no_loader")
             return
-        if event.preferences is not None and event.preferences.muted:
-            self._skip(delivery, channel, "muted")
+        wishes = event.preferences or Preferences()
+        if wishes.muted or not (delivery.channel or wishes.channels):
+            attempts.skip(delivery, "muted")
             return
-        if not event.host_email:
-            self._skip(delivery, channel, "no_address")
+        name = delivery.channel or self._chosen(delivery, wishes.channels)
+        channel = self.channels.get(name)
+        by(name)
+        if not name:
+            attempts.lost(delivery)
+        elif channel is None:
+            attempts.failed(delivery, name, self._unknown(name))
+        elif patient and name in attempts.trouble:
+            settled("deferred", "")
+            self._later[delivery.id] = delivery
+        else:
+            self._tell_by(channel, delivery, event, wishes)
+
+    def _chosen(self, delivery: Delivery, channels: Sequence[str]) -> str:
+        """Return the channel a delivery is to go by, and see that there is one for each other.
+
+        Empty, where the lease was lost.
+        """
+        if len(channels) == 1 and channels[0] in self.channels:
+            return channels[0]
+        return self._store.split(delivery.id, self._owner, channels, traced().context)
+
+    def _unknown(self, name: str) -> PermanentError:
+        return PermanentError(
+            f"no channel is named {name!r}: expected one of {', '.join(self.channels)};"
+            " others are registered with StreamEnd(channels=[…])",
+            "other",
+        )
+
+    def _tell_by(
+        self, channel: Channel, delivery: Delivery, event: Event, wishes: Preferences
+    ) -> None:
+        notice = self._attempts.notice(delivery, event)
+        try:
+            if isinstance(channel, Checking):
+                channel.check(notice)
+        except Skip as skip:
+            self._attempts.skip(delivery, skip.reason, channel.name)
             return
-        host = mask_address(event.host_email)
+        host = mask_address(event.host_email or "")
         log.info(
             "Event end notification scheduled for host %s for event %s",
             host,
             delivery.event_id,
-            extra={**_extra(delivery, channel), "host": host},
+            extra={**about(delivery, channel.name), "host": host},
         )
-        self._attempt(delivery, event, channel)
-
-    def _skip(self, delivery: Delivery, channel: Channel, reason: str) -> None:
-        log.warning(
-            "Event %s ended and its host is not told: %s",
-            delivery.event_id,
-            SKIPS.get(reason, reason),
-            extra={**_extra(delivery, channel), "reason": reason},
-        )
-        self._settle(delivery, channel, _Result(Outcome.SKIPPED, reason))
-
-    def _attempt(self, delivery: Delivery, event: Event, channel: Channel) -> None:
-        began = time.monotonic()
-        try:
-            with sending(delivery, channel.name, harmless=(Skip, StoreError)):
-                if isinstance(channel, Preparing):
-                    channel.prepare()
-                if not self._store.sending(delivery.id, self._owner, self._lease):
-                    log.warning(
-                        "Event %s: held, or another worker sends",
-                        delivery.event_id,
-                        extra=_extra(delivery, channel),
-                    )
-                    return
-                channel.send(self._notice(delivery, event))
-        except StoreError:
-            raise
-        except Skip as skip:
-            self._skip(delivery, channel, skip.reason)
-        except Exception as error:  # noqa: BLE001 - whatever a channel raises is its failure
-            private = (event.name, self._settings.frontend_url)
-            self._failed(delivery, channel, error, _ms_since(began), private)
+        if wishes.digest is not None and delivery.fresh:
+            self._wait(delivery, channel, event, wishes.digest)
         else:
-            self._settle(delivery, channel, _Result(Outcome.SENT, took=_ms_since(began)))
-            self._observers.now(signals.notification_sent, **delivery.what())
+            self._attempts.send(delivery, channel, notice)
 
-    def _notice(self, delivery: Delivery, event: Event) -> Notice:
-        return Notice(
-            event=event,
-            session=delivery.session,
-            due_at=delivery.due / 1000,
-            stopped=delivery.clients > 0,
-            url=event_url(self._settings.frontend_url, delivery.event_id),
-            message_id=message_id(
-                delivery.event_id, delivery.session, sender_of(current_app.config)
-            ),
-            started_at=delivery.started / 1000,
-            peak=delivery.peak,
-            unique_viewers=delivery.unique_viewers,
+    def _wait(self, delivery: Delivery, channel: Channel, event: Event, seconds: float) -> None:
+        """Have a delivery wait for its host's digest, and set the alarm of a new one."""
+        waits = self._store.group(
+            *(delivery.id, self._owner, self._pseudonym(event.host_id)),
+            *(channel.name, int(seconds * 1000)),
         )
-
-    def _failed(
-        self,
-        delivery: Delivery,
-        channel: Channel,
-        error: Exception,
-        took: int,
-        private: tuple[str, ...] = (),
-    ) -> None:
-        last = delivery.attempts + 1 >= self._settings.max_attempts
-        outcome = Outcome.DEAD if last or isinstance(error, PermanentError) else Outcome.FAILED
-        text = error_text(error, private)
-        log.error(
-            "Failed to send event end notification for event %s: %s",
-            delivery.event_id,
-            text,
-            extra={
-                **_extra(delivery, channel),
-                "outcome": outcome.value,
-                "attempt": delivery.attempts + 1,
-            },
-        )
-        self._observers.failed("channel")
-        self._observers.now(signals.notification_failed, error=text, **delivery.what())
-        self._settle(delivery, channel, _Result(outcome, text, reason_of(error), took))
-
-    def _settle(self, delivery: Delivery, channel: Channel, result: _Result) -> None:
-        retry = self._backoff(delivery.attempts)
-        late = self._record(delivery, channel, result, retry)
-        if late >= 0 and result.outcome in (Outcome.FAILED, Outcome.POSTPONED):
-            at = delivery.due + late + retry
+        if waits is None:
+            return
+        settled("pending", "digest")
+        if delivery.again:
+            self._alarms.disarm([delivery.id])
+        if waits.made:
             trace = delivery.trace or traced().context
-            self._alarms.arm([Alarm(delivery.event_id, delivery.session, at, retry, trace)])
-        elif delivery.again or delivery.attempts:
-            self._alarms.disarm([delivery.session])
-        self._recording.settled(delivery, channel.name, result.outcome, result.error, late)
+            self._alarms.arm([Alarm(delivery.event_id, waits.id, waits.due, waits.left, trace)])
 
-    def _record(self, delivery: Delivery, channel: Channel, result: _Result, retry: int) -> int:
-        """Record an outcome, for a while even if the store is away: else it may be told twice."""
-        until, wait = time.monotonic() + RECORD, 0.1
-        skipped = result.error if result.outcome is Outcome.SKIPPED else ""
-        attempt = settled(result.outcome.value, result.reason or skipped)
-        while True:
-            try:
-                late = self._store.settle(
-                    *(delivery.id, self._owner, channel.name, result.outcome, result.error),
-                    *(retry, result.reason, result.took, attempt.trace_id, attempt.context),
-                )
-                if late < 0 and result.outcome is Outcome.SENT:
-                    self._told(delivery, channel)
-                return late
-            except StoreError:
-                if time.monotonic() > until:
-                    raise
-                time.sleep(wait)
-                wait = min(1.0, 2 * wait)
-
-    def _told(self, delivery: Delivery, channel: Channel) -> None:
-        """Have the store know what was told: it was emptied meanwhile, or the lease lapsed."""
-        left = delivery.due - self._store.look(None).now
-        told = Kept(
-            *(delivery.event_id, delivery.session),
-            age=-left,
-            left=left,
-            clients=delivery.clients,
-            state="sent",
-            channel=channel.name,
-            attempts=delivery.attempts + 1,
-            trace=delivery.trace,
-        )
-        self._store.put_back("", [told])
-        self._store.add({NOTIFICATIONS.field(channel.name, "sent"): 1})
-
-    def _backoff(self, attempts: int) -> int:
-        """Return the milliseconds until the next try: doubling, with jitter of a quarter."""
-        wait = min(LONGEST_WAIT, self._settings.retry_backoff * 2 ** min(attempts, 20))
-        return int(wait * 1000 * random.uniform(0.75, 1.0))  # noqa: S311 - jitter is no secret
-
-
-def _ms_since(began: float) -> int:
-    return int((time.monotonic() - began) * 1000)
-
-
-def _extra(delivery: Delivery, channel: Channel) -> dict[str, object]:
-    return {
-        "event_id": delivery.event_id,
-        "session": delivery.session,
-        "channel": channel.name,
-    }
+    def _tell_digest(self, delivery: Delivery) -> None:
+        name, attempts = delivery.channel, self._attempts
+        members = self._store.gather(delivery.id, self._owner, LOADING_MS)
+        channel = self.channels.get(name)
+        if members is None:
+            attempts.lost(delivery)
+            return
+        if channel is None:
+            attempts.failed(delivery, name, self._unknown(name), members=members)
+            return
+        found = ask_for(members, self._loading.ask)
+        if found.failed:
+            attempts.postpone(delivery)
+            return
+        if found.out:
+            for member in members:
+                if member.id in found.out:
+                    attempts.leave_out(delivery, member, found.out[member.id])
+            members = self._store.gather(delivery.id, self._owner, LOADING_MS, found.out)
+        if members is None:
+            attempts.lost(delivery)
+            return
+        told = [member for member in members if member.id in found.events]
+        if not told:
+            reason = next((member.out for member in members), "no_event")
+            attempts.skip(delivery, reason)
+            return
+        notices = [attempts.notice(member, found.events[member.id]) for member in told]
+        # Of those left out too: it is the same at every attempt.
+        ids = "\n".join(sorted(member.id for member in members))
+        whole = message_id("digest", ids, sender_of(current_app.config))
+        attempts.send(delivery, channel, notice_of(notices, whole), told)

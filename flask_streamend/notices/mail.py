@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from contextlib import ExitStack
+from datetime import datetime, timezone
 from email.charset import QP, Charset
 from email.header import Header
 from email.mime.multipart import MIMEMultipart
@@ -25,7 +26,7 @@ from ..settings import Settings
 from .base import Skip
 from .figures import figures
 from .recipient import check_address
-from .smtp import SMTPConnection, ascii_domain
+from .smtp import SMTPConnection, ascii_domain, longest
 
 
 def message_id(event_id: str, session: str, sender: str) -> str:
@@ -93,6 +94,7 @@ class MailChannel:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self.longest = longest(settings)
         self._connection: SMTPConnection | None = None
         self._stack = ExitStack()
         self._keep = False
@@ -110,6 +112,10 @@ class MailChannel:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.release()
+
+    def release(self) -> None:
+        """Close the connection, unless it is to be kept: for now nothing more is sent."""
         if not self._keep:
             self.close()
 
@@ -117,6 +123,14 @@ class MailChannel:
         """Close the connection, if one is open."""
         self._connection = None
         self._stack.close()
+
+    def check(self, notice: Notice) -> None:
+        """See that the host has an address.
+
+        :raises Skip: where there is none.
+        """
+        if not notice.event.host_email:
+            raise Skip("no_address")
 
     def prepare(self) -> None:
         """Connect, where no connection is open: what fails now was certainly not sent.
@@ -165,32 +179,51 @@ class MailChannel:
         """
         mail = _mail()
         event = notice.event
-        if not event.host_email:
-            raise Skip("no_address")
+        self.check(notice)
+        assert event.host_email is not None
         if not mail.default_sender:
             raise PermanentError("MAIL_DEFAULT_SENDER is not set: a notice has no sender", "other")
+        several = len(notice.ends) > 1
+        template = "digest" if several else "notice"
         host = check_address(event.host_email)
         shown = {
             "notice": notice,
-            "event": event,
             "title": notice.title,
             "subtitle": notice.subtitle,
-            "body": notice.body,
-            "button": words.BUTTON,
-            "url": notice.url,
             "figures": figures(notice) if self._settings.notice_figures else [],
+            **(_digest_words(notice) if several else _notice_words(notice)),
         }
         message = NoticeMessage(
             subject=notice.subject,
             recipients=[host],
-            body=render_template("streamend/notice.txt", **shown).strip() + "\n",
-            html=render_template("streamend/notice.html", **shown),
+            body=render_template(f"streamend/{template}.txt", **shown).strip() + "\n",
+            html=render_template(f"streamend/{template}.html", **shown),
             extra_headers={"Auto-Submitted": "auto-generated"},
         )
         message.msgId = notice.message_id
         if message.has_bad_headers():
             raise PermanentError("MAIL_DEFAULT_SENDER holds a line break", "refused")
         return message
+
+
+def _notice_words(notice: Notice) -> dict[str, Any]:
+    """Return what the templates of one end's notice are given beside its title."""
+    shown = {"body": notice.body, "button": words.BUTTON, "url": notice.url}
+    return {**shown, "event": notice.event}
+
+
+def _digest_words(notice: Notice) -> dict[str, Any]:
+    """Return what the templates of a digest are given beside its title: its ends."""
+    ends = [
+        {
+            "name": words.one_line(end.event.name),
+            "ended": datetime.fromtimestamp(end.due_at, timezone.utc),
+            "how": words.HOW[end.stopped],
+            "url": end.url,
+        }
+        for end in notice.ends
+    ]
+    return {"ends": ends}
 
 
 def _mail() -> Any:

@@ -19,7 +19,8 @@ from ..aside import Aside
 from ..canaries import is_canary
 from ..errors import PermanentError
 from ..event import NoticeRecord
-from ..store.base import Delivery, Outcome
+from ..store.base import Outcome
+from ..store.deliveries import Delivery
 from ..telemetry.logs import error_text, log
 from ..telemetry.tally import Tally
 from .mail import message_id, sender_of
@@ -71,12 +72,19 @@ class Recording:
         self._since = float("inf")
 
     def settled(
-        self, delivery: Delivery, channel: str, outcome: Outcome, error: str, late: int
+        self,
+        delivery: Delivery,
+        channel: str,
+        outcome: Outcome,
+        error: str,
+        late: int,
+        message: str = "",
     ) -> None:
         """Have an attempt's outcome recorded; nobody waits for it.
 
         :param late: milliseconds since the event was due; negative: the delivery was no longer
             this process's, and what it knows counts only where it was sent.
+        :param message: the message's id, where it is not the end's own: of a digest.
         """
         foreign = late < 0 and outcome is not Outcome.SENT
         if outcome is Outcome.POSTPONED or foreign or is_canary(delivery.event_id):
@@ -89,7 +97,7 @@ class Recording:
             session=delivery.session,
             channel=channel,
             status="retrying" if outcome is Outcome.FAILED else outcome.value,
-            message_id=message_id(delivery.event_id, delivery.session, sender),
+            message_id=message or message_id(delivery.event_id, delivery.session, sender),
             attempts=delivery.attempts + (outcome is not Outcome.SKIPPED),
             error=error,
             # Where the store forgot the delivery there is no clock but this process's.

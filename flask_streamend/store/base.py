@@ -136,7 +136,7 @@ class Ended:
 
     def what(self) -> dict[str, object]:
         """Return what a signal about this end carries."""
-        return _what(self) | {
+        return what_of(self.event_id, self.session, self.clients, self.due) | {
             "started_at": self.started / 1000,
             "duration": max(0, self.due - self.started) / 1000,
             "peak": self.peak,
@@ -195,6 +195,7 @@ class Kept:
     :param clients: viewers who were still there at the end.
     :param state: ``ending``, or a delivery's state.
     :param trace: the context of its trace, where it has one.
+    :param delivery: the delivery, where it is not the end's first.
     """
 
     event_id: str
@@ -209,45 +210,20 @@ class Kept:
     attempts: int = 0
     trace: str = ""
     unique_viewers: int | None = None
+    delivery: str = ""
 
-
-@dataclass(frozen=True)
-class Delivery:
-    """A notice's record in the ledger, as leased to one worker.
-
-    :param id: the delivery's id.
-    :param due: when the event ended.
-    :param attempts: attempts already made.
-    """
-
-    id: str
-    event_id: str
-    session: str
-    due: int
-    attempts: int
-    clients: int = 0
-    """Viewers who were still there at the end."""
-    again: bool = False
-    """Whether it was taken up before, so that an alarm was set for it."""
-    trace: str = ""
-    """The context of its end's trace, where it has one."""
-    tried: str = ""
-    """The context of the attempt before, where that was traced."""
-    started: int = 0
-    """When its session began."""
-    peak: int = 0
-    unique_viewers: int | None = None
-
-    def what(self) -> dict[str, object]:
-        """Return what a signal about this end carries."""
-        return _what(self)
+    @property
+    def id(self) -> str:
+        """Return the delivery's id, as the ledger has it."""
+        return self.delivery or self.session
 
 
 @dataclass(frozen=True)
 class Record:
     """A notice's record in the ledger, as it is shown.
 
-    :param state: ``pending``, ``sending``, ``retrying``, ``sent``, ``skipped`` or ``dead``.
+    :param state: ``pending``, ``sending``, ``retrying``, ``sent``, ``skipped``, ``dead`` or
+        ``digested``.
     :param due_at: when the event ended, in seconds since the epoch.
     :param next_at: when it may be taken up next, likewise; None where it is settled.
     :param settled_at: when it was settled, likewise; None where it is not.
@@ -289,10 +265,6 @@ class Look:
     paused: int = 0
 
 
-def _what(end: Ended | Delivery) -> dict[str, object]:
-    return {
-        "event_id": end.event_id,
-        "session": end.session,
-        "clients": end.clients,
-        "at": end.due / 1000,
-    }
+def what_of(event_id: str, session: str, clients: int, due: int) -> dict[str, object]:
+    """Return what a signal about an end carries."""
+    return {"event_id": event_id, "session": session, "clients": clients, "at": due / 1000}

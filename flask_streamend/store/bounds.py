@@ -3,6 +3,10 @@
 #: The ledger: how long, and how many, settled deliveries are kept.
 KEEP_MS = 7 * 86_400_000
 KEEP_COUNT = 10_000
+#: Ends in one digest; with one more, another begins.
+DIGEST_MAX = 100
+#: A digest's member comes up by itself this long after its digest, in case that was lost.
+STRAY_MS = 60_000
 #: An unsettled delivery counts as overdue this long after its event ended.
 OVERDUE_MS = 5_000
 #: A session that was stopped or purged is remembered this long: far longer than a process's beat.

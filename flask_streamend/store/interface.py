@@ -13,7 +13,6 @@ from ..event import EventStatus
 from .base import (
     Change,
     DeadAct,
-    Delivery,
     Ended,
     GuestAct,
     Heartbeat,
@@ -24,7 +23,8 @@ from .base import (
     Record,
     Report,
 )
-from .bounds import NEWEST, QUIET_MS
+from .bounds import DIGEST_MAX, NEWEST, QUIET_MS
+from .deliveries import Delivery, Member, Share, Waits
 from .introduced import Introduced
 from .overview import Overview
 from .totals import Totals
@@ -118,8 +118,12 @@ class Store(Protocol):
         :param seq: the number of the holder's last report.
         """
 
-    def still_owed(self, ends: Sequence[tuple[str, str]]) -> set[str]:
-        """Return, of pairs of event and session, the sessions whose hosts are still to be told."""
+    def still_owed(self, ends: Sequence[tuple[str, str]]) -> dict[str, tuple[Share, ...]]:
+        """Return, of pairs of event and session, the sessions whose hosts are still to be told.
+
+        An end is owed as long as one of its deliveries is open, or its digest's. Of an end with
+        several, of which one is settled, all are returned; else nothing.
+        """
 
     def traces(self, ends: Sequence[tuple[str, str]]) -> dict[str, tuple[str, bool]]:
         """Return, of pairs of event and session, each session's trace context and if it is over.
@@ -133,8 +137,39 @@ class Store(Protocol):
     def take(self, owner: str, lease: int, limit: int) -> list[Delivery]:
         """Lease deliveries whose time has come to ``owner``, oldest first."""
 
-    def sending(self, delivery: str, owner: str, lease: int) -> bool:
-        """Mark that an attempt begins; False where the lease was lost: then don't send."""
+    def split(self, delivery: str, owner: str, channels: Sequence[str], trace: str = "") -> str:
+        """Make one delivery for each channel: this one becomes the first one's.
+
+        They stay as they are: a repeat with other channels changes nothing. Returns the channel of
+        this one; empty where the lease was lost.
+
+        :param trace: the context of a trace for the others, where their end has none.
+        """
+
+    def group(
+        self, delivery: str, owner: str, whose: str, channel: str, wait: int, most: int = DIGEST_MAX
+    ) -> Waits | None:
+        """Have a delivery wait for its host's digest; None: the lease was lost, or don't wait.
+
+        :param whose: stands for the host; nothing that may not be read in the store.
+        :param wait: milliseconds after the first member's end at which a digest is due.
+        :param most: members of a digest; with one more, another begins.
+        """
+
+    def gather(
+        self, digest: str, owner: str, lease: int, out: Mapping[str, str] | None = None
+    ) -> list[Member] | None:
+        """Return a digest's members, which are frozen by this; None where the lease was lost.
+
+        :param lease: milliseconds for which the digest stays the owner's.
+        :param out: members that are left out, with why; they are counted as skipped.
+        """
+
+    def sending(self, delivery: str, owner: str, lease: int, channel: str = "") -> bool:
+        """Mark that an attempt begins; False where the lease was lost: then don't send.
+
+        :param channel: what it goes by, from now on.
+        """
 
     def settle(
         self,
@@ -154,6 +189,7 @@ class Store(Protocol):
         The first success after failures of the channel as a whole (``connect``, ``timeout``,
         ``auth``) takes up at once what waits because of them.
 
+        :param channel: what it went by; empty: nothing is counted by channel.
         :param retry: milliseconds until the next try, for what is to be tried again.
         :param reason: why it failed, in one word.
         :param took: milliseconds the attempt took; -1: there was none.

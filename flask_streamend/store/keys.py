@@ -32,6 +32,7 @@ class Keys:
     open          zset    delivery -> when it may be taken up next
     owed:STATE    zset    delivery -> when its event ended: pending, sending, retrying
     exemplars     hash    channel and bound -> the last notice that fell there, as JSON
+    digests       hash    host (hashed) and channel -> the digest that its next ends join
     closed        zset    delivery -> when it was settled
     stats         hash    counter field -> value; ``clients`` -> the sum of viewers
     failing       hash    channel -> 1: it failed as a whole, and something may wait for it
@@ -65,6 +66,7 @@ class Keys:
         self.sending = self.key("owed:sending")
         self.retrying = self.key("owed:retrying")
         self.exemplars = self.key("exemplars")
+        self.digests = self.key("digests")
         self.closed = self.key("closed")
         self.stats = self.key("stats")
         self.problems = self.key("problems")

@@ -11,7 +11,8 @@ from dataclasses import replace
 
 from ..event import EventStatus
 from .base import Ended, Kept, Look
-from .bounds import NEWEST, OVERDUE_MS, SEARCHED, SENDING_MS
+from .bounds import NEWEST, OVERDUE_MS, SEARCHED
+from .deliveries import Share
 from .memory_facts import MemoryFacts
 from .memory_presence import GUESTS
 from .memory_session import Session, most
@@ -75,12 +76,14 @@ class MemoryStore(MemoryFacts):
             return put
 
     def _put_back(self, holder: str, end: Kept) -> bool:
+        if end.delivery:
+            return self._put_beside(holder, end)
         event, now = end.event_id, self._after()
         known, session = self._holders.get(holder), self._sessions.get(event)
         same = session is not None and session.id == end.session
         if known is not None and same:
             self._clients[event] -= known.held.pop(event, 0)
-        due, entry = now + end.left, self._ledger.get(end.session)
+        due, entry = now + end.left, self._ledger.get(end.id)
         own = Session(end.session, now - end.age, max(0, end.left), end.peak, end.trace)
         own.unique = end.unique_viewers
         if session is not None and same:
@@ -103,13 +106,7 @@ class MemoryStore(MemoryFacts):
             entry.owner = holder
         elif entry.settled is not None or (entry.owner != holder and end.state not in SETTLED):
             return False
-        entry.state = end.state
-        if end.state in SETTLED:
-            entry.channel, entry.error, entry.owner = end.channel, end.error, None
-            entry.settled, entry.next_at = self._now(), None
-        else:
-            entry.attempts = end.attempts
-            entry.next_at = self._now() + (SENDING_MS if end.state == "sending" else 0)
+        self._know(entry, end)
         return put
 
     def _put_ending(self, event: str, own: Session, due: int) -> bool:
@@ -155,8 +152,10 @@ class MemoryStore(MemoryFacts):
         """
         with self._act():
             now, ends = self._now(), []
-            for entry in self._ledger.values():
+            for id_, entry in self._ledger.items():
                 session = entry.session
+                # What nobody tried to tell by any channel.
+                untold = entry.state == "pending" and not entry.channel
                 ends.append(
                     Kept(
                         event_id=entry.event_id,
@@ -165,12 +164,13 @@ class MemoryStore(MemoryFacts):
                         left=entry.due - now,
                         peak=session.peak,
                         clients=entry.clients,
-                        state="ending" if entry.state == "pending" else entry.state,
+                        state="ending" if untold else entry.state,
                         channel=entry.channel,
                         error=entry.error,
                         attempts=entry.attempts,
                         trace=session.trace,
                         unique_viewers=session.unique,
+                        delivery="" if id_ == session.id else id_,
                     )
                 )
             for event, due in self._due.items():
@@ -180,11 +180,11 @@ class MemoryStore(MemoryFacts):
                 ends.append(replace(kept, unique_viewers=session.unique_viewers))
             return ends
 
-    def still_owed(self, ends: Sequence[tuple[str, str]]) -> set[str]:
+    def still_owed(self, ends: Sequence[tuple[str, str]]) -> dict[str, tuple[Share, ...]]:
         with self._act():
-            opened = {id_ for id_, entry in self._ledger.items() if entry.next_at is not None}
             ending = {self._sessions[event].id for event in self._due}
-            return {session for _, session in ends} & (opened | ending)
+            found = {id_: self._owed_shares(id_) for _, id_ in ends}
+            return {i: s or () for i, s in found.items() if s is not None or i in ending}
 
     def traces(self, ends: Sequence[tuple[str, str]]) -> dict[str, tuple[str, bool]]:
         found = {}
@@ -253,7 +253,7 @@ class MemoryStore(MemoryFacts):
             now = self._now()
             late = now - OVERDUE_MS
             entries = self._ledger.values()
-            owed = {state: [e.due for e in entries if e.state == state] for state in OWED}
+            owed = {s: [e.overdue_from for e in entries if e.state == s] for s in OWED}
             over = {state: [due for due in dues if due <= late] for state, dues in owed.items()}
             over["pending"] += [due for due in self._due.values() if due <= late]
             if late < self._pulse.hold:

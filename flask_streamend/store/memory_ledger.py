@@ -9,11 +9,12 @@ import time
 from collections import Counter as Bag
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 
-from .base import DeadAct, Delivery, Ended, Outcome, Record
+from .base import DeadAct, Ended, Outcome, Record
 from .bounds import KEEP_COUNT, KEEP_MS
+from .deliveries import Delivery
 from .histograms import bucket
+from .memory_entries import Entry, shown
 from .memory_pulse import Pulse
 from .memory_session import Session
 from .totals import Exemplar
@@ -23,26 +24,6 @@ def steady_clock() -> Callable[[], float]:
     """Return a clock of seconds since the epoch that no change of the host's clock moves."""
     start = time.time() - time.monotonic()
     return lambda: start + time.monotonic()
-
-
-@dataclass
-class Entry:
-    """A delivery; ``next_at`` is None once it is settled."""
-
-    event_id: str
-    session: Session
-    due: int
-    clients: int
-    next_at: int | None
-    state: str = "pending"
-    attempts: int = 0
-    channel: str = ""
-    error: str = ""
-    owner: str | None = None
-    unknown: bool = False
-    away: bool = False
-    settled: int | None = None
-    tried: str = ""
 
 
 class MemoryLedger:
@@ -110,17 +91,18 @@ class MemoryLedger:
                 if entry.state == "sending":
                     entry.state, entry.unknown = "retrying", True
                 entry.owner, entry.next_at = owner, now + lease
-                session = entry.session.id
+                session = entry.session
                 taken.append(
                     Delivery(
-                        *(id_, entry.event_id, session, entry.due, entry.attempts),
-                        *(entry.clients, bool(entry.channel), entry.session.trace, entry.tried),
-                        *(entry.session.started, entry.session.peak, entry.session.unique),
+                        *(id_, entry.event_id, session.id, entry.due, entry.attempts),
+                        *(entry.clients, entry.again, session.trace, entry.tried),
+                        *(session.started, session.peak, session.unique),
+                        *(entry.channel, entry.state == "pending", entry.members is not None),
                     )
                 )
             return taken
 
-    def sending(self, delivery: str, owner: str, lease: int) -> bool:
+    def sending(self, delivery: str, owner: str, lease: int, channel: str = "") -> bool:
         with self._act():
             entry, now = self._ledger.get(delivery), self._now()
             if entry is None or entry.next_at is None or entry.next_at <= now:
@@ -131,6 +113,8 @@ class MemoryLedger:
                 return False
             entry.state, entry.next_at = "sending", now + lease
             entry.attempts += 1
+            # Whose it is, it stays: its host may have been told by it.
+            entry.channel = entry.channel or channel
             return True
 
     def settle(
@@ -151,24 +135,26 @@ class MemoryLedger:
             if entry is None or entry.owner != owner:
                 return -1
             late = now - entry.due
-            if took >= 0:
+            if channel and took >= 0:
                 self._observe(f"send_duration|{channel}", took)
             entry.away = False
             if outcome in (Outcome.FAILED, Outcome.DEAD):
                 entry.attempts += entry.state != "sending"
                 self._failed(entry, channel, reason)
-            entry.channel, entry.error, entry.owner = channel, error, None
+            entry.channel = entry.channel or channel
+            entry.error, entry.owner = error, None
             entry.tried = attempt or entry.tried
             if outcome in (Outcome.FAILED, Outcome.POSTPONED):
                 if outcome is Outcome.FAILED:
                     entry.state = "retrying"
-                entry.next_at = now + retry
+                entry.next_at, entry.again = now + retry, True
             else:
                 entry.state, entry.settled, entry.next_at = outcome.value, now, None
-            if outcome is not Outcome.POSTPONED:
+            if channel and outcome is not Outcome.POSTPONED:
                 self._stats[f"notifications|{channel}|{outcome.value}"] += 1
             if outcome is Outcome.SKIPPED:
-                self._stats[f"skips|{error}"] += 1
+                ends = [None] if entry.members is None else [m for m in entry.members if not m.out]
+                self._stats[f"skips|{error}"] += len(ends)
             if outcome is Outcome.SENT:
                 if entry.unknown:
                     self._stats[f"notifications|{channel}|repeated"] += 1
@@ -182,7 +168,7 @@ class MemoryLedger:
 
     def _failed(self, entry: Entry, channel: str, reason: str) -> None:
         entry.away = reason in ("connect", "timeout", "auth")
-        if reason:
+        if channel and reason:
             self._stats[f"delivery_failures|{channel}|{reason}"] += 1
 
     def _wake(self, channel: str, now: int) -> None:
@@ -233,13 +219,13 @@ class MemoryLedger:
         """Return what is owed, what is taken up next first."""
         opened = [item for item in self._ledger.items() if item[1].next_at is not None]
         opened.sort(key=lambda item: item[1].next_at or 0)
-        return [_record(*item) for item in opened]
+        return [shown(*item) for item in opened]
 
     def _closed(self) -> list[Record]:
         """Return what is settled, the newest first."""
         closed = [item for item in self._ledger.items() if item[1].next_at is None]
         closed.sort(key=lambda item: -(item[1].settled or 0))
-        return [_record(*item) for item in closed]
+        return [shown(*item) for item in closed]
 
     def take_counts(self) -> dict[str, int]:
         """Return the counters, and begin them anew."""
@@ -256,22 +242,3 @@ class MemoryLedger:
     def add(self, counts: Mapping[str, int]) -> None:
         with self._act():
             self._stats.update(counts)
-
-
-def _record(id_: str, entry: Entry) -> Record:
-    return Record(
-        id=id_,
-        event_id=entry.event_id,
-        session=entry.session.id,
-        channel=entry.channel,
-        state=entry.state,
-        attempts=entry.attempts,
-        error=entry.error,
-        due_at=entry.due / 1000,
-        next_at=None if entry.next_at is None else entry.next_at / 1000,
-        settled_at=None if entry.settled is None else entry.settled / 1000,
-        started_at=entry.session.started / 1000,
-        duration=max(0, entry.due - entry.session.started) / 1000,
-        peak=entry.session.peak,
-        unique_viewers=entry.session.unique,
-    )

@@ -8,14 +8,14 @@ from typing import Any
 
 from .base import Change, Ended, GuestAct, Heartbeat, Held, Over, Report, Reported
 from .bounds import OVER_MS, QUIET_MS, RINGING_MS, SHARED_MAX, UNHEARD_MS
+from .memory_digest import MemoryDigests
 from .memory_gone import Gone
-from .memory_ledger import MemoryLedger
 from .memory_session import Holder, Session, meet
 
 GUESTS = "guests"
 
 
-class MemoryPresence(MemoryLedger):
+class MemoryPresence(MemoryDigests):
     """Holders, sessions, and when they end.
 
     :param clock: seconds since the epoch; default: one that never jumps.

@@ -165,6 +165,7 @@ class RedisStore(RedisFacts, RedisOverview):
                 *(e.event_id, e.session, e.age, e.peak, e.clients, e.left),
                 *(e.state, e.channel, e.error, e.attempts, e.trace),
                 -1 if e.unique_viewers is None else e.unique_viewers,
+                e.delivery,
             ]
             for e in kept
         ]
@@ -175,24 +176,6 @@ class RedisStore(RedisFacts, RedisOverview):
                 *(holder, SENDING_MS, json.dumps(rows), seq),
             )
         )
-
-    def still_owed(self, ends: Sequence[tuple[str, str]]) -> set[str]:
-        k = self.keys
-        if not ends:
-            return set()
-        events, ids = [event for event, _ in ends], [session for _, session in ends]
-        with answering():
-            pipe = self.redis.pipeline(transaction=True)
-            pipe.hmget(k.sessions, events)
-            pipe.zmscore(k.due, events)
-            pipe.zmscore(k.open, ids)
-            sessions, dues, opened = pipe.execute()
-        return {
-            session
-            for session, packed, due, at in zip(ids, sessions, dues, opened, strict=True)
-            if at is not None
-            or (due is not None and packed is not None and json.loads(packed)["id"] == session)
-        }
 
     def next_try(self) -> int | None:
         with answering():

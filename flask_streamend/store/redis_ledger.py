@@ -8,8 +8,9 @@ from typing import Any, cast
 
 from redis import Redis
 
-from .base import DeadAct, Delivery, Outcome, Record
-from .bounds import KEEP_COUNT, KEEP_MS
+from .base import DeadAct, Outcome, Record
+from .bounds import DIGEST_MAX, KEEP_COUNT, KEEP_MS, STRAY_MS
+from .deliveries import Delivery, Member, Share, Waits
 from .keys import Keys
 from .scripts import Scripts, answering, text
 
@@ -33,8 +34,39 @@ class RedisLedger:
         rows = self._run("take", self._books, owner, lease, limit)
         return [_delivery(text(delivery), json.loads(packed)) for delivery, packed in rows]
 
-    def sending(self, delivery: str, owner: str, lease: int) -> bool:
-        return bool(self._run("sending", self._books, delivery, owner, lease))
+    def split(self, delivery: str, owner: str, channels: Sequence[str], trace: str = "") -> str:
+        packed = json.dumps(channels)
+        return text(self._run("split", self._books, delivery, owner, packed, trace))
+
+    def group(
+        self, delivery: str, owner: str, whose: str, channel: str, wait: int, most: int = DIGEST_MAX
+    ) -> Waits | None:
+        keys = [*self._books, self.keys.digests]
+        row = self._run("group", keys, *(delivery, owner, whose, channel, wait, most, STRAY_MS))
+        if not row:
+            return None
+        digest, due, left, made = row
+        return Waits(text(digest), int(due), int(left), bool(made))
+
+    def gather(
+        self, digest: str, owner: str, lease: int, out: Mapping[str, str] | None = None
+    ) -> list[Member] | None:
+        keys = [*self._books, self.keys.digests]
+        packed = self._run("gather", keys, digest, owner, lease, json.dumps(out or {}))
+        if not packed:
+            return None
+        return [
+            Member(
+                *(m["id"], m["event"], m["session"], int(m["due"])),
+                *(int(m["clients"]), int(m["started"]), int(m["peak"]), unique_of(m)),
+                out=m.get("out", ""),
+            )
+            # Lua's empty table is an object.
+            for m in json.loads(packed) or ()
+        ]
+
+    def sending(self, delivery: str, owner: str, lease: int, channel: str = "") -> bool:
+        return bool(self._run("sending", self._books, delivery, owner, lease, channel))
 
     def settle(
         self,
@@ -56,6 +88,16 @@ class RedisLedger:
             *(KEEP_MS, KEEP_COUNT, trace, attempt),
         )
         return int(late)
+
+    def still_owed(self, ends: Sequence[tuple[str, str]]) -> dict[str, tuple[Share, ...]]:
+        if not ends:
+            return {}
+        k = self.keys
+        rows = self._run("still_owed", [k.sessions, k.due, k.open, k.ledger], json.dumps(ends))
+        return {
+            text(session): tuple(Share(*row) for row in json.loads(packed or "[]"))
+            for session, packed in rows
+        }
 
     def traces(self, ends: Sequence[tuple[str, str]]) -> dict[str, tuple[str, bool]]:
         k, found = self.keys, {}
@@ -119,12 +161,15 @@ def _delivery(id_: str, record: dict[str, Any]) -> Delivery:
         int(record["due"]),
         int(record["attempts"]),
         int(record.get("clients", 0)),
-        bool(record["channel"]),
+        bool(record.get("again")),
         record.get("trace", ""),
         record.get("tried", ""),
         int(record["started"]),
         int(record["peak"]),
         unique_of(record),
+        record["channel"],
+        record["state"] == "pending",
+        "members" in record,
     )
 
 

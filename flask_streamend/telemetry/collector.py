@@ -78,6 +78,7 @@ class StoreCollector(Collector):
         while the store is away.
     :param look_at_queue: reads the queue; None where there is none.
     :param version: the package's.
+    :param channels: the application's, by name.
     """
 
     def __init__(
@@ -87,12 +88,14 @@ class StoreCollector(Collector):
         own: Own,
         look_at_queue: Callable[[], QueueView] | None,
         version: str,
+        channels: tuple[str, ...] = ("email",),
     ) -> None:
         self._store = store
         self._max_events = max_events
         self._own = own
         self._look_at_queue = look_at_queue
         self._version = version
+        self._channels = channels
         self._last: Mapping[str, int] | None = None
 
     def describe(self) -> Iterable[Metric]:
@@ -104,9 +107,9 @@ class StoreCollector(Collector):
         view = self._look()
         yield from _gauges(view, self._version)
         for counter in names.COUNTERS:
-            yield _filled(counter, _counted(counter, view.counters))
+            yield _filled(counter, _counted(counter, view.counters, self._channels))
         for histogram in names.HISTOGRAMS:
-            yield _histogram(histogram, view)
+            yield _histogram(histogram, view, self._channels)
 
     def _look(self) -> _View:
         presence = self._own.presence
@@ -174,8 +177,10 @@ def _by_event(view: _View) -> Rows:
         yield (names.OTHER,), view.clients - sum(view.named.values())
 
 
-def _counted(counter: names.Counter, counters: Mapping[str, int] | None) -> Rows:
-    for values in counter.combinations() if counters is not None else []:
+def _counted(
+    counter: names.Counter, counters: Mapping[str, int] | None, channels: tuple[str, ...]
+) -> Rows:
+    for values in counter.combinations(channels) if counters is not None else []:
         assert counters is not None
         yield values, counters.get(counter.field(*values), 0)
 
@@ -196,11 +201,11 @@ def _filled(metric: names.Gauge, rows: Rows) -> Metric:
     return family  # type: ignore[no-any-return]
 
 
-def _histogram(histogram: names.Histogram, view: _View) -> Metric:
+def _histogram(histogram: names.Histogram, view: _View, channels: tuple[str, ...]) -> Metric:
     family = _family(histogram)
     if view.counters is None:
         return family  # type: ignore[no-any-return]
-    for values in histogram.combinations():
+    for values in histogram.combinations(channels):
         total, buckets = 0, []
         for bound in histogram.bounds:
             part = str(int(bound * histogram.scale))

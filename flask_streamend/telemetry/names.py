@@ -21,6 +21,7 @@ OTHER = "_other"
 #: A label and every value it can take; none where the values are not known beforehand.
 Label = tuple[str, tuple[str, ...]]
 
+#: Its values are the application's channels; e-mail is built in.
 CHANNEL: Label = ("channel", ("email",))
 STATUSES = ("sent", "failed", "dead", "skipped", "repeated")
 FAILURES = ("connect", "timeout", "auth", "refused", "other")
@@ -55,9 +56,12 @@ class Gauge:
         """Return the labels' names."""
         return [name for name, _ in self.labels]
 
-    def combinations(self) -> list[tuple[str, ...]]:
-        """Return every combination of label values: each is on the page from the first scrape."""
-        return list(product(*(values for _, values in self.labels)))
+    def combinations(self, channels: tuple[str, ...] = ("email",)) -> list[tuple[str, ...]]:
+        """Return every combination of label values: each is on the page from the first scrape.
+
+        :param channels: those an application registered.
+        """
+        return list(product(*(channels if label == CHANNEL else label[1] for label in self.labels)))
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from rq import get_current_job
 
 from .._version import __version__
-from ..store.base import Delivery
+from ..store.deliveries import Delivery
 from . import spans
 from .logs import ids, log
 
@@ -151,6 +151,12 @@ def sending(
             span.set_attribute(spans.ERROR_TYPE, type(error).__qualname__)
             span.set_status(trace.StatusCode.ERROR)
             raise
+
+
+def by(channel: str) -> None:
+    """Note by which channel the try goes that this runs in."""
+    if on():
+        trace.get_current_span().set_attribute(spans.CHANNEL, channel)
 
 
 def settled(outcome: str, reason: str) -> Traced:

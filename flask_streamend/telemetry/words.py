@@ -80,10 +80,15 @@ def why(record: Record) -> str:
     return words.get(record.error, record.error)
 
 
-def failing(counters: Mapping[str, int]) -> Iterator[Failing]:
-    """Yield what was counted of failures, skips and refusals."""
+def failing(
+    counters: Mapping[str, int], channels: tuple[str, ...] = ("email",)
+) -> Iterator[Failing]:
+    """Yield what was counted of failures, skips and refusals.
+
+    :param channels: the application's, by name.
+    """
     for counter, begin, words in WORDS:
-        for values in counter.combinations():
+        for values in counter.combinations(channels):
             field = counter.field(*values)
             if count := counters.get(field, 0):
                 why = words.get(values[-1], values[-1].replace("_", " "))

@@ -52,6 +52,7 @@ def add_pages(app: Flask, state: AppState) -> None:
         state,
         _queue_of(state),
         __version__,
+        tuple(state.deliverer.channels),
     )
     if settings.metrics_path is not None and state.extension.metrics is None:
         check_free(app, settings.metrics_path, "STREAMEND_METRICS_PATH")

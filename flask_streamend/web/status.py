@@ -126,7 +126,7 @@ def _whole(state: AppState, seen: Seen) -> dict[str, Any]:
             kind: [asdict(record) | {"error": why(record)} for record in getattr(shown, kind)]
             for kind in ("dead", "owed", "settled")
         },
-        "errors": [asdict(one) for one in failing(counters)],
+        "errors": [asdict(one) for one in failing(counters, tuple(state.deliverer.channels))],
     }
 
 

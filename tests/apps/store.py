@@ -8,7 +8,8 @@ from typing import Any
 
 from redis import BlockingConnectionPool, Redis
 
-from flask_streamend.store.base import Delivery, Held, Report, Reported
+from flask_streamend.store.base import Held, Report, Reported
+from flask_streamend.store.deliveries import Delivery
 from flask_streamend.store.interface import Store
 
 from ..servers import eventually

@@ -42,7 +42,7 @@ def plain(answer: Any) -> Any:
         row = {name: plain(value) for name, value in asdict(answer).items() if name != "epoch"}
         return sorted(row.items(), key=str)
     if isinstance(answer, dict):
-        return sorted((key, plain(value)) for key, value in answer.items() if value)
+        return sorted((key, plain(value)) for key, value in answer.items() if value or value == ())
     if isinstance(answer, (list, tuple, set)):
         return sorted((plain(item) for item in answer), key=str)
     return answer
@@ -95,6 +95,7 @@ CHECKED = frozenset(
     (
         *("report", "heartbeat", "reap", "guest", "schedule", "finish", "look", "claim"),
         *("put_back", "still_owed", "hold", "take", "sending", "settle", "next_try"),
+        *("split", "group", "gather"),
         *("status", "dead", "add"),
     )
 )

@@ -10,7 +10,7 @@ from bisect import bisect_left
 from math import inf
 from typing import TYPE_CHECKING
 
-from flask_streamend.notices.deliverer import RECORD
+from flask_streamend.notices.settling import RECORD
 
 from ..apps.twins import FRESH_MS
 from .mail import Sent

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from flask_streamend.event import Notice
+from flask_streamend.notices.smtp import longest
 
 if TYPE_CHECKING:
     from .people import Decision
@@ -49,12 +50,7 @@ class Channel:
     def __init__(self, world: World, process: Process) -> None:
         self._world = world
         self._process = process
-
-    def __enter__(self) -> Channel:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        return None
+        self.longest = longest(world.settings)
 
     def _wait(self) -> None:
         world = self._world

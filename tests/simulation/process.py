@@ -150,10 +150,11 @@ class Process(Life):
     def _deliverer(self, store: Store, alarms: Alarms) -> Deliverer:
         world = self.world
         loading = cast(Any, Loader(world))
-        channel = cast(Any, Channel(world, self))
+        channel = Channel(world, self)
         recording = Recording(world.app, lambda: None, self.tally)
         return Deliverer(
-            *(world.settings, store, alarms, loading, self.observers), channel, recording
+            *(world.settings, store, alarms, loading, self.observers),
+            *({channel.name: channel}, str, recording),
         )
 
     def _ringing(self, store: MemoryStore, timer: Timer[Alarm]) -> Alarms:

@@ -26,7 +26,7 @@ from flask_streamend import (
     sweep,
     timer,
 )
-from flask_streamend.notices import deliverer
+from flask_streamend.notices import attempts, deliverer, settling
 from flask_streamend.settings import Settings
 from flask_streamend.store import memory_ledger
 from flask_streamend.telemetry.logs import log
@@ -45,7 +45,7 @@ MakeStore = Callable[[Callable[[], float]], Starting]
 #: Modules that look at the clock.
 _TIMED = (
     *(contact, crowd, guests, keeper, known, owed, presence, sweep, timer),
-    *(deliverer, memory_ledger),
+    *(attempts, deliverer, settling, memory_ledger),
 )
 
 
@@ -237,7 +237,7 @@ def simulated(world: World) -> Iterator[None]:
     with ExitStack() as stack:
         for module in _TIMED:
             stack.enter_context(mock.patch.object(module, "time", clock))
-        stack.enter_context(mock.patch.object(deliverer, "random", chance))
+        stack.enter_context(mock.patch.object(settling, "random", chance))
         names = (f"{number:06x}" for number in range(1, 1 << 24))
         stack.enter_context(mock.patch.object(secrets, "token_hex", lambda _: next(names)))
         log.setLevel("CRITICAL")

@@ -2,13 +2,13 @@
 --
 -- owed   the keys of those that are owed, by state: pending, sending, retrying
 local function move(owed, stats, record, state)
-  local old = record.state
+  local old, id = record.state, record.id or record.session
   record.state = state
   if old == state then return end
-  if owed[old] then redis.call('ZREM', owed[old], record.session) end
+  if owed[old] then redis.call('ZREM', owed[old], id) end
   if old and not owed[old] then redis.call('HINCRBY', stats, 'deliveries|' .. old, -1) end
   if owed[state] then
-    redis.call('ZADD', owed[state], record.due, record.session)
+    redis.call('ZADD', owed[state], record.due, id)
   else
     redis.call('HINCRBY', stats, 'deliveries|' .. state, 1)
   end

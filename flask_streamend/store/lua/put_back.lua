@@ -9,7 +9,8 @@
 -- ARGV  1 holder   2 ms for which its own attempts in progress stay its own
 --       3 JSON [[event, session, ms since it began, peak, viewers who were there at the end,
 --         ms until it is due (negative: since), state, channel, error, attempts, the context of
---         its trace or "", unique viewers or -1], ...]
+--         its trace or "", unique viewers or -1, delivery where it is not the end's first, or ""],
+--         ...]
 --         with state "ending", or as in the ledger
 --       4 the number of the holder's last report
 -- returns how many were put back
@@ -20,7 +21,8 @@
 --- include deliver
 --- include fresh
 --- include move
-local settled = {sent = true, skipped = true, dead = true}
+--- include beside
+local settled = {sent = true, skipped = true, dead = true, digested = true}
 local owed = {pending = KEYS[11], sending = KEYS[12], retrying = KEYS[13]}
 local gap, put = pulse('', 0, 0).gap, 0
 -- Delayed on its way: the holder has put back all this, and reported, since.
@@ -33,12 +35,41 @@ local function settle(record, state, channel, error)
   move(owed, KEYS[5], record, state)
   record.settled, record.owner = now, nil
   record.channel, record.error = channel, error
-  redis.call('HSET', KEYS[7], record.session, cjson.encode(record))
-  redis.call('ZREM', KEYS[10], record.session)
-  redis.call('ZADD', KEYS[14], now, record.session)
+  local id = record.id or record.session
+  redis.call('HSET', KEYS[7], id, cjson.encode(record))
+  redis.call('ZREM', KEYS[10], id)
+  redis.call('ZADD', KEYS[14], now, id)
 end
 
-for _, kept in ipairs(cjson.decode(ARGV[3])) do
+-- What is known of a delivery's state, by who tried it.
+local function know(record, state, channel, error, attempts)
+  if settled[state] then return settle(record, state, channel, error) end
+  local id = record.id or record.session
+  move(owed, KEYS[5], record, state)
+  record.attempts = attempts
+  redis.call('HSET', KEYS[7], id, cjson.encode(record))
+  redis.call('ZADD', KEYS[10], state == 'sending' and now + tonumber(ARGV[2]) or now, id)
+end
+
+-- A delivery beside the end's first one: of the session itself it says nothing.
+local function put_beside(kept)
+  local id, entry = kept[13], redis.call('HGET', KEYS[7], kept[13])
+  local record, new = entry and cjson.decode(entry), 0
+  if not record then
+    local due = after + kept[6]
+    record = beside(id, {event = kept[1], session = kept[2], started = after - kept[3],
+      peak = kept[4], clients = kept[5], trace = kept[11] ~= '' and kept[11] or nil, unique = kept[12] >= 0 and kept[12] or nil},
+      due, kept[8], KEYS[5], KEYS[7], KEYS[11])
+    record.error, record.owner, new = kept[9], ARGV[1], 1
+    beside_end(KEYS[7], kept[2], id)
+  elseif record.settled or (record.owner ~= ARGV[1] and not settled[kept[7]]) then
+    return 0
+  end
+  know(record, kept[7], kept[8], kept[9], kept[10])
+  return new
+end
+
+local function put_first(kept)
   local event, id, age, peak, clients, left = kept[1], kept[2], kept[3], kept[4], kept[5], kept[6]
   local state, channel, error, attempts = kept[7], kept[8], kept[9], kept[10]
   local due = after + left
@@ -135,14 +166,7 @@ for _, kept in ipairs(cjson.decode(ARGV[3])) do
     elseif record.settled or (record.owner ~= ARGV[1] and not settled[state]) then
       record = nil
     end
-    if record and settled[state] then
-      settle(record, state, channel, error)
-    elseif record then
-      move(owed, KEYS[5], record, state)
-      record.attempts = attempts
-      redis.call('HSET', KEYS[7], id, cjson.encode(record))
-      redis.call('ZADD', KEYS[10], state == 'sending' and now + tonumber(ARGV[2]) or now, id)
-    end
+    if record then know(record, state, channel, error, attempts) end
   end
 
   -- Whatever the session is by now: nobody may be left who would report that it is empty.
@@ -150,5 +174,9 @@ for _, kept in ipairs(cjson.decode(ARGV[3])) do
   if left_over and there == 0 and not redis.call('ZSCORE', KEYS[4], event) then
     redis.call('ZADD', KEYS[4], after + cjson.decode(left_over).delay, event)
   end
+end
+
+for _, kept in ipairs(cjson.decode(ARGV[3])) do
+  if kept[13] ~= '' then put = put + put_beside(kept) else put_first(kept) end
 end
 return put

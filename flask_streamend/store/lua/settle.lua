@@ -4,7 +4,8 @@
 --
 -- KEYS  1 open  2 ledger  3 pulse  4 stats  5 closed  6 failing  7 exemplars
 --       8 pending  9 sending  10 retrying
--- ARGV  1 delivery   2 owner   3 channel   4 outcome: sent, skipped, dead, failed or postponed
+-- ARGV  1 delivery   2 owner   3 channel, or "" where there is none
+--       4 outcome: sent, skipped, dead, failed or postponed
 --       5 error, or why it was skipped   6 why it failed, in a word   7 ms the attempt took, or -1
 --       8 ms until the next try   9 ms a closed record is kept   10 closed records kept
 --       11 trace id, or ""   12 the context of the attempt's trace, or ""
@@ -24,15 +25,21 @@ if record.owner ~= owner then return -1 end
 local late = now - record.due
 local function count(field, by) redis.call('HINCRBY', KEYS[4], field, by) end
 
-if tonumber(ARGV[7]) >= 0 then observe(KEYS[4], 'send_duration|' .. channel, tonumber(ARGV[7])) end
+local counted = channel ~= ''
+if counted and tonumber(ARGV[7]) >= 0 then
+  observe(KEYS[4], 'send_duration|' .. channel, tonumber(ARGV[7]))
+end
 if outcome == 'failed' or outcome == 'dead' then
   -- An attempt that failed before it was marked was one all the same.
   if record.state ~= 'sending' then record.attempts = record.attempts + 1 end
-  if ARGV[6] ~= '' then count('delivery_failures|' .. channel .. '|' .. ARGV[6], 1) end
+  if counted and ARGV[6] ~= '' then count('delivery_failures|' .. channel .. '|' .. ARGV[6], 1) end
 end
-record.channel, record.error, record.owner, record.away = channel, ARGV[5], nil, nil
+-- Whose it is, it stays.
+if record.channel == '' then record.channel = channel end
+record.error, record.owner, record.away = ARGV[5], nil, nil
 if ARGV[12] ~= '' then record.tried = ARGV[12] end
 if outcome == 'failed' or outcome == 'postponed' then
+  record.again = true
   if outcome == 'failed' then
     move(owed, KEYS[4], record, 'retrying')
     if ARGV[6] == 'connect' or ARGV[6] == 'timeout' or ARGV[6] == 'auth' then
@@ -48,10 +55,19 @@ else
   redis.call('ZADD', KEYS[5], now, id)
 end
 
-if outcome ~= 'postponed' then
+if counted and outcome ~= 'postponed' then
   count('notifications|' .. channel .. '|' .. outcome, 1)
 end
-if outcome == 'skipped' then count('skips|' .. ARGV[5], 1) end
+if outcome == 'skipped' then
+  local ends = 1
+  if record.members then
+    ends = 0
+    for _, member in ipairs(record.members) do
+      if not member.out then ends = ends + 1 end
+    end
+  end
+  if ends > 0 then count('skips|' .. ARGV[5], ends) end
+end
 if outcome == 'sent' then
   if record.unknown then count('notifications|' .. channel .. '|repeated', 1) end
   local bound = observe(KEYS[4], 'notification_latency|' .. channel, late)
