@@ -10,7 +10,8 @@ from enum import Enum
 from typing import Literal
 
 DeadAct = Literal["retry", "dismiss"]
-GuestAct = Literal["join", "seen", "leave", "expire"]
+#: ``in`` and ``out`` are ``join`` and ``leave`` of which one may overtake the other on its way.
+GuestAct = Literal["join", "seen", "leave", "expire", "in", "out", "publish", "unpublish", "lose"]
 
 
 class Change(str, Enum):

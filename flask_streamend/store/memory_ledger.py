@@ -26,7 +26,11 @@ def steady_clock() -> Callable[[], float]:
 
 @dataclass
 class Session:
-    """A session that is not over; ``left`` is when somebody was seen to leave last."""
+    """A session that is not over; ``left`` is when somebody was seen to leave last.
+
+    ``kept`` lasts while its publisher does, whoever watches; ``stopping`` ends when it is due, as
+    its publisher stopped; ``emptied`` ends because viewers left.
+    """
 
     id: str
     started: int
@@ -34,6 +38,9 @@ class Session:
     peak: int = 0
     trace: str = ""
     left: int = 0
+    kept: bool = False
+    stopping: bool = False
+    emptied: bool = False
 
 
 @dataclass
