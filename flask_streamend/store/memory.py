@@ -230,7 +230,11 @@ class MemoryStore(MemoryFacts):
             settled = [record for record in closed if record.state != "dead"]
             return Overview(
                 ending=tuple(self._status(event) for _, event in dues[:events]),
-                live=tuple(self._status(event) for _, event in ranked[:events]),
+                live=tuple(
+                    self._status(event)
+                    for _, event in ranked[:events]
+                    if event not in self._due
+                ),
                 dead=tuple(dead[:deliveries]),
                 owed=tuple(owed[:deliveries]),
                 settled=tuple(settled[:deliveries]),
