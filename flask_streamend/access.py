@@ -10,6 +10,7 @@ import hashlib
 import threading
 import time
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from flask import Request, Response, jsonify
@@ -21,6 +22,9 @@ from .settings import Settings
 from .telemetry.logs import log
 from .telemetry.names import OTHER, REFUSALS
 from .telemetry.tally import Tally
+
+if TYPE_CHECKING:
+    from .state import AppState
 
 #: Seconds a join token is good for, where none are given: a day, as an event may last.
 TOKEN_AGE = 86_400
@@ -68,8 +72,15 @@ class Refusals:
 
     def refuse(self, refusal: Refusal, event_id: str) -> Response:
         """Count a refusal and return its answer; the doctor is no viewer who was refused."""
-        if event_id == NOBODY:
-            return refusal.response()
+        if event_id != NOBODY:
+            self.count(refusal, event_id)
+        return refusal.response()
+
+    def count(self, refusal: Refusal, event_id: str, what: str = "a viewer was refused") -> None:
+        """Count a refusal, and log it if its code's turn is come.
+
+        :param what: what happened, for the log.
+        """
         self._tally.add(REFUSALS.field(refusal.reason))
         now = time.monotonic()
         with self._lock:
@@ -78,13 +89,13 @@ class Refusals:
             self._logged[refusal.code] = (now, 0) if due else (at, more + 1)
         if due:
             log.warning(
-                "%s: a viewer was refused (%d more since the last such line): %s",
+                "%s: %s (%d more since the last such line): %s",
                 refusal.code,
+                what,
                 more,
                 refusal.message,
                 extra={"event_id": event_id, "code": refusal.code},
             )
-        return refusal.response()
 
 
 def bad_event_id(event_id: str) -> Refusal | None:
@@ -133,6 +144,25 @@ def _host_and_port(origin: str) -> tuple[str, int] | None:
     except ValueError:
         return None
     return (parts.hostname, port) if parts.hostname and port else None
+
+
+def viewer_refused(state: AppState, event_id: str, hint: str = "") -> Refusal | None:
+    """Ask the application's viewer loader, where there is one.
+
+    :param hint: a sentence about why it may have said no.
+    """
+    loader = state.extension.viewer_loader_function
+    if loader is None:
+        return None
+    try:
+        if loader(event_id) is not None:
+            return None
+        message = f"The application's viewer loader does not let this viewer in.{hint}"
+    except Exception:  # noqa: BLE001 - the application's code; who may watch is not guessed
+        state.tally.error("websocket")
+        log.exception("The viewer loader failed", extra={"event_id": event_id})
+        message = "The application's viewer loader failed."
+    return Refusal(403, "viewer-refused", "viewer", message)
 
 
 def limit_reached(settings: Settings, event: int, everything: int) -> Refusal | None:

@@ -22,7 +22,15 @@ from wsproto import WSConnection
 from wsproto.connection import Connection
 from wsproto.events import BytesMessage, Event, Ping, TextMessage
 
-from .access import DRAINING, Refusal, bad_event_id, limit_reached, no_such_event, origin_refused
+from .access import (
+    DRAINING,
+    Refusal,
+    bad_event_id,
+    limit_reached,
+    no_such_event,
+    origin_refused,
+    viewer_refused,
+)
 from .state import KEY, AppState
 from .telemetry.logs import log
 
@@ -190,20 +198,8 @@ def _viewer_refused(state: AppState, event_id: str, asked: Request) -> Refusal |
     if token is not None:
         checked = state.tokens.check(token, event_id)
         return checked if isinstance(checked, Refusal) else None
-    loader = state.extension.viewer_loader_function
-    if loader is None:
-        return None
-    try:
-        if loader(event_id) is not None:
-            return None
-        message = "The application's viewer loader does not let this viewer in."
-        if not asked.cookies:
-            message += " No cookie came with the request: is the page on another host name?"
-    except Exception:  # noqa: BLE001 - the application's code; who may watch is not guessed
-        state.tally.error("websocket")
-        log.exception("The viewer loader failed", extra={"event_id": event_id})
-        message = "The application's viewer loader failed."
-    return Refusal(403, "viewer-refused", "viewer", message)
+    hint = " No cookie came with the request: is the page on another host name?"
+    return viewer_refused(state, event_id, "" if asked.cookies else hint)
 
 
 def _value(asked: Request, name: str) -> str | None:

@@ -17,6 +17,7 @@ from .ending import Alarm, Alarms, Endings
 from .errors import ConfigurationError
 from .facts import Facts, of_web
 from .guests import Guests
+from .hooks.checks import Checks
 from .introducing import KEEP_MS, Introduction
 from .keeper import Keeper
 from .loading import Loading
@@ -60,16 +61,17 @@ def build(
     """
     keys = _keys(app, settings)
     sealer = Sealer(keys)
+    by_viewers = settings.end_on != "publisher"
     redis: Redis | None = None
     glance_redis: Redis | None = None
     store: Store
     glance: Store
     if settings.in_memory:
-        store = glance = memory or MemoryStore()
+        store = glance = memory or MemoryStore(by_viewers=by_viewers)
     else:
         redis = connect(settings.redis_url)
         glance_redis = connect(settings.redis_url, GLANCE_TIMEOUT, connections=4)
-        store = RedisStore(redis, settings.namespace)
+        store = RedisStore(redis, settings.namespace, by_viewers)
         glance = RedisStore(glance_redis, settings.namespace)
     tally = Tally(store)
     timer: Timer[Alarm] = Timer()
@@ -142,8 +144,13 @@ def renew(state: AppState) -> None:
     endings = state.endings = Endings(
         state.alarms, state.timer, keeper.wake, lambda: contact.away, spans
     )
-    guests = state.guests = Guests(state.store, endings, state.observers, contact, spans)
-    stand_in = None if state.redis is None else StandIn(state.ringing, keeper.wake, spans)
+    by_publisher = state.settings.end_on == "publisher"
+    guests = state.guests = Guests(
+        state.store, endings, state.observers, contact, spans, keeps=by_publisher
+    )
+    # What viewers alone say is no end there: it waits for the store.
+    alone = state.redis is not None and not by_publisher
+    stand_in = StandIn(state.ringing, keeper.wake, spans) if alone else None
     presence = state.presence = Presence(
         state.store, endings, state.observers, contact, stand_in, lease, keeper.wake, spans
     )
@@ -164,7 +171,12 @@ def renew(state: AppState) -> None:
         lambda: presence.introductions or None,
         lambda facts: state.store.introduce(presence.holder, facts.pack(), KEEP_MS),
     )
-    for task in (presence.tick, endings.tick, sweep.tick, state.write_counts, introduction.tick):
+    hooks = Checks(
+        *(dict(state.settings.hook_checks), state.store, guests, state.sealer),
+        lambda: state.tally.error("hook"),
+    )
+    tasks = (presence.tick, endings.tick, sweep.tick, state.write_counts, introduction.tick)
+    for task in (*tasks, hooks.tick):
         keeper.add(task)
     if stand_in is not None:
         keeper.add(stand_in.tick)

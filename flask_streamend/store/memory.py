@@ -231,9 +231,7 @@ class MemoryStore(MemoryFacts):
             return Overview(
                 ending=tuple(self._status(event) for _, event in dues[:events]),
                 live=tuple(
-                    self._status(event)
-                    for _, event in ranked[:events]
-                    if event not in self._due
+                    self._status(event) for _, event in ranked[:events] if event not in self._due
                 ),
                 dead=tuple(dead[:deliveries]),
                 owed=tuple(owed[:deliveries]),
