@@ -122,7 +122,7 @@ def addresses(value: Any) -> tuple[tuple[str, str], ...]:
     if not isinstance(value, Mapping):
         raise TypeError
     for key, address in value.items():
-        if not re.fullmatch(r"[a-z-]+(/[A-Za-z0-9._-]{1,64})?", key):
+        if not re.fullmatch(r"[a-z0-9-]+(/[A-Za-z0-9._-]{1,64})?", key):
             raise ValueError
         http_url(address)
     return tuple((key, str(url).rstrip("/")) for key, url in value.items())

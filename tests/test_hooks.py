@@ -8,7 +8,6 @@ https://mediamtx.org/docs/features/hooks (runOnRead, runOnUnread, runOnOnline, r
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlencode
 
@@ -89,9 +88,9 @@ class Hooked:
 
 
 @pytest.fixture
-def hooked() -> Iterator[Hooked]:
+def hooked() -> Hooked:
     """Return an application that streaming servers may call."""
-    yield Hooked()
+    return Hooked()
 
 
 @pytest.mark.parametrize("server", ["nginx-rtmp", "srs", "mediamtx"])

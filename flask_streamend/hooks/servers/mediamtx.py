@@ -61,9 +61,10 @@ def look(url: str, fetch: Callable[[str], Page]) -> Sight:
         address = f"{url}/v3/paths/list?itemsPerPage={_AT_ONCE}&page={page}"
         told = _parse(fetch(address).body)
         for path in told["items"]:
-            if path.get("online", path.get("ready")):
+            # Older versions say ready. What is not there at all is no answer, rather than nobody.
+            if path["online" if "online" in path else "ready"]:
                 ids.add(_source(path["name"]))
-            ids |= {_viewer(r["type"], r["id"]) for r in path.get("readers") or ()}
+            ids |= {_viewer(r["type"], r["id"]) for r in path["readers"] or ()}
         if page + 1 >= int(told.get("pageCount", 0)):
             break
     return Sight(frozenset(ids))
