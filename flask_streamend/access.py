@@ -62,6 +62,13 @@ class Refusal:
 DRAINING = Refusal(503, "draining", "draining", "This process stops; another one lets you in.")
 
 
+def problem(status: int, code: str, message: str) -> Response:
+    """Return an answer that says what is wrong."""
+    response = jsonify({"error": code, "message": message})
+    response.status_code = status
+    return response
+
+
 class Refusals:
     """Counts refusals, and logs each code once a minute at the most."""
 

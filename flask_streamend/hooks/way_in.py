@@ -12,9 +12,9 @@ import secrets
 from collections.abc import Callable
 from typing import Any
 
-from flask import Blueprint, Response, g, jsonify, request
+from flask import Blueprint, Response, g, request
 
-from ..access import Refusal, bad_event_id, no_such_event, viewer_refused
+from ..access import Refusal, bad_event_id, no_such_event, problem, viewer_refused
 from ..state import AppState
 from ..telemetry.logs import error_text, log
 from . import names
@@ -25,7 +25,9 @@ from .servers import servers
 _INSTANCE = re.compile(r"[A-Za-z0-9._-]{0,64}", re.ASCII)
 
 _NO_ID = Refusal(
-    *(400, "bad-event-id", "bad_event_id"),
+    400,
+    "bad-event-id",
+    "bad_event_id",
     "A stream's name gives no event id: STREAMEND_HOOK_EVENT_ID, a callable, maps it to one.",
 )
 
@@ -54,7 +56,7 @@ def _view(state: AppState, server: Server) -> Callable[[], Response]:
         except HookError as error:
             state.tally.error("hook")
             log.warning("A call of %s can't be read: %s", server.name, error)
-            return _problem(400, "bad-call", f"{error}.")
+            return problem(400, "bad-call", f"{error}.")
         if call is None:
             return server.accept()
         g.streamend_call = call
@@ -109,13 +111,7 @@ def _event_id(state: AppState, call: Call) -> str | None:
 def _shut(token: str | None) -> Response | None:
     """Return the answer to who may not call, else None."""
     if token is None:
-        return _problem(404, "not-found", "There is no such page: set STREAMEND_HOOK_TOKEN.")
+        return problem(404, "not-found", "There is no such page: set STREAMEND_HOOK_TOKEN.")
     if hmac.compare_digest(request.args.get("token", "").encode(), token.encode()):
         return None
-    return _problem(401, "unauthorized", "This address wants ?token=STREAMEND_HOOK_TOKEN.")
-
-
-def _problem(status: int, code: str, message: str) -> Response:
-    response = jsonify({"error": code, "message": message})
-    response.status_code = status
-    return response
+    return problem(401, "unauthorized", "This address wants ?token=STREAMEND_HOOK_TOKEN.")
