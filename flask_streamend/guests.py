@@ -111,6 +111,14 @@ class Guests:
         """
         self._tell("lose", event_id, guest, until, "", -1)
 
+    def renew(self, event_id: str, guest: str, ttl: float) -> None:
+        """Have a guest stay who turned out to be there still.
+
+        :param ttl: seconds until it is gone by itself.
+        :raises StoreError: where the store does not answer.
+        """
+        self._tell("renew", event_id, guest, int(ttl * 1000), "", -1)
+
     def _tell(
         self, act: GuestAct, event_id: str, guest: str, ttl: int, session: str, delay: int
     ) -> None:

@@ -166,6 +166,11 @@ class Settings:
         return self.max_clients is not None or self.max_clients_per_event is not None
 
     @property
+    def by_viewers(self) -> bool:
+        """Return whether an event has ended that its viewers left."""
+        return self.end_on != "publisher"
+
+    @property
     def in_memory(self) -> bool:
         """Return whether the store is this process's memory."""
         return self.redis_url.startswith("memory:")

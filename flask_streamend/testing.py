@@ -214,7 +214,7 @@ def live(app: Flask) -> Iterator[Stage]:
     stage = Stage(app, state)
     before = vars(state).copy()
     settings = replace(state.settings, redis_url="memory://")
-    store = MemoryStore(lambda: stage.now)
+    store = MemoryStore(lambda: stage.now, settings.by_viewers)
     vars(state).update(vars(build(app, settings, state.extension, store, _Recorder(stage))))
     state.keeper.stop()
     if isinstance(state.alarms, LocalAlarms):

@@ -61,17 +61,16 @@ def build(
     """
     keys = _keys(app, settings)
     sealer = Sealer(keys)
-    by_viewers = settings.end_on != "publisher"
     redis: Redis | None = None
     glance_redis: Redis | None = None
     store: Store
     glance: Store
     if settings.in_memory:
-        store = glance = memory or MemoryStore(by_viewers=by_viewers)
+        store = glance = memory or MemoryStore(by_viewers=settings.by_viewers)
     else:
         redis = connect(settings.redis_url)
         glance_redis = connect(settings.redis_url, GLANCE_TIMEOUT, connections=4)
-        store = RedisStore(redis, settings.namespace, by_viewers)
+        store = RedisStore(redis, settings.namespace, settings.by_viewers)
         glance = RedisStore(glance_redis, settings.namespace)
     tally = Tally(store)
     timer: Timer[Alarm] = Timer()
@@ -144,12 +143,12 @@ def renew(state: AppState) -> None:
     endings = state.endings = Endings(
         state.alarms, state.timer, keeper.wake, lambda: contact.away, spans
     )
-    by_publisher = state.settings.end_on == "publisher"
+    by_viewers = state.settings.by_viewers
     guests = state.guests = Guests(
-        state.store, endings, state.observers, contact, spans, keeps=by_publisher
+        state.store, endings, state.observers, contact, spans, keeps=not by_viewers
     )
     # What viewers alone say is no end there: it waits for the store.
-    alone = state.redis is not None and not by_publisher
+    alone = state.redis is not None and by_viewers
     stand_in = StandIn(state.ringing, keeper.wake, spans) if alone else None
     presence = state.presence = Presence(
         state.store, endings, state.observers, contact, stand_in, lease, keeper.wake, spans
@@ -173,6 +172,7 @@ def renew(state: AppState) -> None:
     )
     hooks = Checks(
         *(dict(state.settings.hook_checks), state.store, guests, state.sealer),
+        state.settings.hook_ttl,
         lambda: state.tally.error("hook"),
     )
     tasks = (presence.tick, endings.tick, sweep.tick, state.write_counts, introduction.tick)

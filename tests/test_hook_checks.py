@@ -21,6 +21,7 @@ from flask_streamend.errors import ConfigurationError
 from flask_streamend.hooks import fetch
 from flask_streamend.hooks.checks import Checks
 from flask_streamend.store.interface import Store
+from flask_streamend.store.memory import MemoryStore
 
 from .servers import eventually
 from .test_hooks import Hooked
@@ -77,9 +78,9 @@ def answering() -> Iterator[Answering]:
 
 def checks_of(hooked: Hooked, kind: str, url: str) -> Checks:
     """Return what checks one server for an application."""
-    state = hooked.state
+    state, ttl = hooked.state, hooked.state.settings.hook_ttl
     fail = lambda: state.tally.error("hook")  # noqa: E731
-    return Checks({kind: url}, state.store, state.guests, state.sealer, fail)
+    return Checks({kind: url}, state.store, state.guests, state.sealer, ttl, fail)
 
 
 def srs(*clients: tuple[str, bool], server: str = "vid-0xk989d") -> bytes:
@@ -127,6 +128,24 @@ def test_who_comes_back_between_two_checks_is_there(answering: Answering) -> Non
     hooked.srs("on_play")
     checks.run()
     assert hooked.clients() == 1
+
+
+def test_who_is_there_for_longer_than_its_time_stays(answering: Answering) -> None:
+    """A check finds them still there when half their time is over; nobody goes who watches."""
+    hooked = Hooked(STREAMEND_HOOK_TTL=60, STREAMEND_END_ON="publisher")
+    store, now = hooked.state.store, 1_700_000_000.0
+    assert isinstance(store, MemoryStore)
+    store._clock = lambda: now
+    hooked.srs("on_publish", "p")
+    hooked.srs("on_play", "a")
+    hooked.srs("on_play", "b")
+    answering.body = srs(("a", False), ("b", False), ("p", True))
+    checks = checks_of(hooked, "srs", f"http://{answering.address}")
+    for _ in range(3):
+        now += 40
+        checks.run()
+        assert store.heartbeat("", 0, 0).expired == ()
+        assert (hooked.clients(), hooked.status().state) == (2, "live")
 
 
 def test_srs_that_was_started_anew_has_lost_its_clients(answering: Answering) -> None:

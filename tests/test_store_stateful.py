@@ -30,7 +30,7 @@ numbers = st.integers(0, 3)
 sessions = st.integers(0, 6)
 heard = st.sampled_from([None, 0])
 GUEST_ACTS: list[GuestAct] = [
-    *("join", "seen", "leave", "expire", "in", "out", "publish", "unpublish", "lose"),
+    *("join", "seen", "leave", "expire", "in", "out", "publish", "unpublish", "lose", "renew"),
 ]
 
 
@@ -124,7 +124,7 @@ class Stores(RuleBasedStateMachine):
         assert noted.keys() == {(e, n) for e, n, _ in self.twins.other.guests("")}
         if act == "lose":
             ttl = noted.get((event, name), 0)
-        delay = -1 if act in ("expire", "lose") else delay
+        delay = -1 if act in ("expire", "lose", "renew") else delay
         self.twins.guest(act, event, name, ttl, session, delay, "", keeps)
 
     @rule(event=events, number=sessions, delay=delays)

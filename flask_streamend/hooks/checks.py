@@ -44,6 +44,7 @@ class Checks:
     """Checks the servers of STREAMEND_HOOK_CHECKS for one process.
 
     :param urls: addresses, by a server's kind, or kind, ``/`` and name.
+    :param ttl: seconds after which who is never reported out is gone; who is there is not.
     :param fail: called to count a check that failed.
     :raises ConfigurationError: where a kind is not known.
     """
@@ -54,6 +55,7 @@ class Checks:
         store: Store,
         guests: Guests,
         sealer: Sealer,
+        ttl: float,
         fail: Callable[[], None],
     ) -> None:
         for name in urls:
@@ -66,6 +68,7 @@ class Checks:
         self._store = store
         self._guests = guests
         self._sealer = sealer
+        self._ttl = ttl
         self._fail = fail
         self._own = secrets.token_hex(8)
         self._next = 0.0
@@ -114,6 +117,7 @@ class Checks:
         kind, _, instance = name.partition("/")
         tag = names.tag(kind, instance)
         # Noted before it is asked: who comes meanwhile is not judged.
+        now = self._store.look(None).now
         noted = {(event, guest): until for event, guest, until in self._store.guests(tag)}
         server: Server = servers()[kind]
         sight = server.look(url, fetch)
@@ -129,6 +133,8 @@ class Checks:
             life, stands_for = names.parts(tag, key[1])
             if stands_for in there:
                 seen[key] = sight.place
+                if until - now < self._ttl * 500:
+                    self._guests.renew(*key, self._ttl)
                 continue
             if key in last.seen:
                 seen[key] = last.seen[key]

@@ -10,8 +10,11 @@ from enum import Enum
 from typing import Literal
 
 DeadAct = Literal["retry", "dismiss"]
-#: ``in`` and ``out`` are ``join`` and ``leave`` of which one may overtake the other on its way.
-GuestAct = Literal["join", "seen", "leave", "expire", "in", "out", "publish", "unpublish", "lose"]
+#: ``in`` and ``out`` are ``join`` and ``leave`` of which one may overtake the other on its way;
+#: ``renew`` is for who is there already.
+GuestAct = Literal[
+    "join", "seen", "leave", "expire", "in", "out", "publish", "unpublish", "lose", "renew"
+]
 
 
 class Change(str, Enum):

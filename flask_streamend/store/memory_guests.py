@@ -54,6 +54,10 @@ class MemoryGuests(MemoryPresence):
                 was = own.pop(guest, None) is not None or was
                 if act != "leave":
                     self._note_out(event_id, "in" if act == "out" else "publish", guest, was)
+            elif act == "renew":
+                for names in (viewers, publishers):
+                    if guest in names:
+                        names[guest] = max(self._after() + ttl, names[guest])
             elif act == "lose":
                 for names in (viewers, publishers):
                     if names.get(guest) == ttl:

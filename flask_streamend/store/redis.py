@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, cast
 
 from redis import Redis
 
+from ..errors import StoreError
 from ..event import EventStatus
 from .base import (
     Change,
@@ -140,9 +142,13 @@ class RedisStore(RedisFacts, RedisGuests, RedisOverview):
         ended, stopped = self._run(
             "claim", [*self._presence, k.open, k.pending], limit, int(not self._by_viewers)
         )
-        # One by one: what every process holds of it is to be removed.
-        ends = [self.finish(text(event), Change.STOPPED, when_due=True) for event in stopped]
-        return [*map(_ended, ended), *filter(None, ends)]
+        ends = [*map(_ended, ended)]
+        with suppress(StoreError):  # those that are decided are not to be lost by the others
+            for event in stopped:
+                # One by one: what every process holds of it is to be removed.
+                end = self.finish(text(event), Change.STOPPED, when_due=True)
+                ends += [] if end is None else [end]
+        return ends
 
     def put_back(self, holder: str, kept: Sequence[Kept], seq: int = NEWEST) -> int:
         k = self.keys

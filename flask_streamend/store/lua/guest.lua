@@ -7,7 +7,7 @@
 -- KEYS  1 holders  2 clients  3 sessions  4 due  5 stats  6 over  7 ledger  8 pulse  9 shared
 --       10 held:guests  11 guests:EVENT  12 expiry  13 stragglers:EVENT  14 publishers:EVENT
 --       15 outs:EVENT
--- ARGV  1 "join", "seen", "leave", "expire", "in", "out", "publish", "unpublish" or "lose"
+-- ARGV  1 "join", "seen", "leave", "expire", "in", "out", "publish", "unpublish", "lose" or "renew"
 --       2 event   3 guest
 --       4 ms until the guest is gone by itself; to "lose": the instant it was noted for
 --       5 session to begin   6 delay in ms
@@ -45,6 +45,9 @@ elseif act == 'leave' or act == 'out' or act == 'unpublish' then
     end
     redis.call('PEXPIRE', KEYS[15], ARGV[8])
   end
+elseif act == 'renew' then
+  redis.call('ZADD', KEYS[11], 'XX', 'GT', until_, guest)
+  redis.call('ZADD', KEYS[14], 'XX', 'GT', until_, guest)
 elseif act == 'lose' then
   for i, key in ipairs({KEYS[11], KEYS[14]}) do
     local noted = redis.call('ZSCORE', key, guest)
