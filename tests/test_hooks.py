@@ -317,6 +317,9 @@ def test_a_publisher_s_stop_begins_the_grace_period(
     call(*again)
     hooked.nginx("play", 7)
     assert hooked.status().due_at == before.due_at, "nobody but the publisher moves it"
+    owed = hooked.state.endings.owed
+    assert [end.session for end in owed.kept()] == [before.session]
     call(*starts)
     after = hooked.status()
     assert (after.state, after.clients, after.session) == ("live", 2, before.session)
+    assert owed.kept() == []
