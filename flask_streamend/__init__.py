@@ -20,6 +20,7 @@ A map of the package, in the order data walks it::
     condition    how all of it is, for who looks at it
     logs         a formatter for applications
     canaries     made-up events, to try it all  facts    what a process says of itself
+    event        what is exchanged              words    what a host is told
     cli          what an operator does          doctor/  what is set up wrong, and the cure
 
 Importing this is light: Redis and RQ are loaded with the first ``StreamEnd``.
@@ -45,11 +46,16 @@ if TYPE_CHECKING:
     )
     from .event import Event, EventStatus, Notice, Preferences
     from .extension import StreamEnd
+    from .notices.apprise import AppriseChannel
+    from .notices.base import Channel
     from .notices.mail import MailChannel
+    from .notices.webhook import WebhookChannel
     from .worker import Worker
 
 _HOMES = {
     "ApplicationError": "errors",
+    "AppriseChannel": "notices.apprise",
+    "Channel": "notices.base",
     "ConfigurationError": "errors",
     "Event": "event",
     "EventIdError": "errors",
@@ -62,11 +68,14 @@ _HOMES = {
     "StoreError": "errors",
     "StreamEnd": "extension",
     "StreamEndError": "errors",
+    "WebhookChannel": "notices.webhook",
     "Worker": "worker",
 }
 
 __all__ = [
     "ApplicationError",
+    "AppriseChannel",
+    "Channel",
     "ConfigurationError",
     "Event",
     "EventIdError",
@@ -79,6 +88,7 @@ __all__ = [
     "StoreError",
     "StreamEnd",
     "StreamEndError",
+    "WebhookChannel",
     "Worker",
     "__version__",
 ]

@@ -6,6 +6,7 @@ import re
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from . import words
 from .errors import EventIdError
 
 #: An event id's alphabet: it stands in labels, keys, logs and URLs.
@@ -141,6 +142,8 @@ class Notice:
     :param url: where the notice's button leads.
     :param stopped: True where the stream was stopped while viewers were still there.
     :param message_id: the same at every attempt for this session, so that a repeat is recognisable.
+    :param members: of a digest, a notice for each end in it, the first one's data being the
+        digest's own too; empty: the end is told by itself.
     """
 
     event: Event
@@ -149,3 +152,34 @@ class Notice:
     url: str
     message_id: str
     stopped: bool = False
+    members: tuple[Notice, ...] = ()
+
+    @property
+    def ends(self) -> tuple[Notice, ...]:
+        """Return a notice for each end it tells of, in the order they ended."""
+        return tuple(sorted(self.members, key=lambda end: end.due_at)) or (self,)
+
+    @property
+    def subject(self) -> str:
+        """Return its subject, one line: with the event's name, or how many they are."""
+        return words.subject([end.event.name for end in self.ends])
+
+    @property
+    def title(self) -> str:
+        """Return its title, without a name."""
+        return words.TITLE if len(self.ends) == 1 else words.DIGEST_TITLE
+
+    @property
+    def subtitle(self) -> str:
+        """Return what stands under the title."""
+        return words.SUBTITLE if len(self.ends) == 1 else words.DIGEST_SUBTITLE
+
+    @property
+    def body(self) -> str:
+        """Return what it says of each end, without the links."""
+        return "\n".join(words.body(end.event.name, end.stopped) for end in self.ends)
+
+    @property
+    def text(self) -> str:
+        """Return what it says and its links, as short plain text: for a chat or a phone."""
+        return "\n".join(words.short(end.event.name, end.stopped, end.url) for end in self.ends)

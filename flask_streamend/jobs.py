@@ -27,6 +27,8 @@ from .telemetry.names import ERRORS
 
 #: Milliseconds after which an alarm that this worker could do nothing about rings again.
 RETRY_MS = 30_000
+#: Milliseconds within which an application is loaded, and what is due then claimed.
+LOADING_MS = 60_000
 #: Milliseconds for which it is known what a plain ``rq worker`` said of itself.
 KEEP_MS = 86_400_000
 
@@ -52,7 +54,7 @@ def ring(namespace: str, sealed: str) -> None:
     store = RedisStore(job.connection, namespace)
     if "watch" in job.meta:
         _look_after(store, job, job.meta["watch"])
-    look = store.look(due)
+    look = store.look(due, LOADING_MS)
     if look.paused:
         # Whoever heard of it when it is over: this alarm at the latest.
         _set_again(job, due or 0, look.paused)

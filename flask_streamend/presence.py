@@ -65,6 +65,8 @@ class Presence(Crowd):
         self._endings = endings
         self._contact = contact
         self._stand_in = stand_in
+        if stand_in is not None:
+            stand_in.hear = self._let_stand_in_hear
         self._lease = int(lease * 1000)
         self.quiet = int(min(lease / 2, QUIET) * 1000)
         self.holder = secrets.token_hex(8)
@@ -156,6 +158,17 @@ class Presence(Crowd):
             return
         self._take_in(report, held)
 
+    def _tell_stand_in(self) -> None:
+        """Report to the stand-in what changed since the last report, if it stands in."""
+        if self._stand_in is not None and self._stand_in.stands:
+            with self._lock:
+                changed, self._changed = self._changed, set()
+            self._report_here(changed)
+
+    def _let_stand_in_hear(self) -> None:
+        with self._reporting:
+            self._tell_stand_in()
+
     def come_back(self, put_back: Callable[[], None], introduce: bool, emptied: bool) -> None:
         """Put everything back: the store answers again, or has lost what it knew.
 
@@ -167,6 +180,8 @@ class Presence(Crowd):
         with self._reporting:
             if emptied:
                 self._all_there_at = time.monotonic() + self._lease / 1000
+            # It hears the rest of what is its own: the store never heard of these sessions.
+            self._tell_stand_in()
             self._resume()
             put_back()
             with self._lock:
@@ -217,6 +232,9 @@ class Presence(Crowd):
             self._report(set(), full=True)
 
     def _report(self, events: set[str], full: bool) -> Report:
+        if full:
+            # The store may be another one, or emptied, though nobody has said so yet.
+            self._resume()
         with self._lock:
             names = events | set(self._viewers) if full else events
             held = {event_id: self._held(event_id) for event_id in names}

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from .ending import Alarm, Alarms, Endings
-from .store.base import Held, Kept, Report
+from .store.base import Ended, Held, Kept, Report
 from .store.memory import MemoryStore
 from .telemetry.end_spans import EndSpan, EndSpans
 from .timer import Timer
@@ -32,7 +32,19 @@ class Ringing(Protocol):
 
 
 class AloneStore(MemoryStore):
-    """A store of one process: nobody else is ever waited for."""
+    """A store of one process: nobody else is ever waited for.
+
+    :param hear: has the process report what it has not reported yet. Its one thread that reports
+        may wait for the store that is away just now.
+    """
+
+    def __init__(self, hear: Callable[[], None]) -> None:
+        super().__init__()
+        self._hear = hear
+
+    def claim(self, limit: int) -> list[Ended]:
+        self._hear()
+        return super().claim(limit)
 
     def _beat(self, knew: str = "", lease: int = 0, quiet: int = 0) -> int:
         return 0
@@ -44,6 +56,7 @@ class StandIn:
     :param ringing: makes what delivers.
     :param wake: called with a number of seconds, within which :meth:`tick` is wanted.
     :param spans: traces ends.
+    :ivar hear: has the process report here what it has not reported yet.
     """
 
     def __init__(
@@ -52,6 +65,7 @@ class StandIn:
         self._ringing = ringing
         self._wake = wake
         self._spans = spans
+        self.hear: Callable[[], None] = lambda: None
         self._timer: Timer[Alarm] = Timer()
         self._store: MemoryStore | None = None
         self._endings: Endings | None = None
@@ -68,7 +82,7 @@ class StandIn:
         self, held: Mapping[str, Held], wait: float, ends: Mapping[str, EndSpan] | None = None
     ) -> Report:
         """Stand in for these events, and tell nothing for ``wait`` seconds."""
-        store = self._store = AloneStore()
+        store = self._store = AloneStore(self.hear)
         store.hold(max(0, int(wait * 1000)))
         alarms = self._ringing(store, self._timer)
         self._endings = Endings(alarms, self._timer, self._wake, spans=self._spans)

@@ -68,6 +68,8 @@ class Sweep:
         self._next = 0.0
         self._began = 0.0
         self._since = 0
+        # Whether the alarm is set that looks after this process's viewers when nobody else does.
+        self._watched = False
         self.holding = True
         self.clients_elsewhere = 0
 
@@ -77,6 +79,9 @@ class Sweep:
         if self._contact.away:
             # Sooner than a beat: what one lost request had to say is then heard within the grace.
             self._next = min(self._next, self._began + RETRY)
+        elif self.holding and not self._watched and self._presence.total():
+            # The first viewer: nobody might look after them if this process died before its beat.
+            self._next = now
         if now >= self._next:
             self._began, self._next = now, now + self._every
             try:
@@ -92,7 +97,7 @@ class Sweep:
         :raises StoreError: where the store does not answer.
         """
         presence = self._presence
-        away = self._contact.away
+        away, holds = self._contact.away, presence.total() > 0
         if not away:
             # A lease is never newer than the reports: a gap ends when all leases are new.
             presence.flush()
@@ -105,6 +110,7 @@ class Sweep:
         self._settle_in(answer, self._contact.away)
         # One millisecond back: what happened in the same one is told twice rather than never.
         self._since = answer.now - 1
+        self._watched = holds or (self._watched and answer.watch is not False)
         self.clients_elsewhere = max(0, answer.clients - presence.total())
         if holder and not answer.known:
             presence.reintroduce()

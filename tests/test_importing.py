@@ -51,8 +51,22 @@ def test_importing_is_light() -> None:
     )
     loaded = python(program)
     assert "flask_streamend" in loaded
-    heavy = ("redis", "rq", "smtplib", "ssl", "prometheus_client", "flask_mail", "cryptography")
+    heavy = {"redis", "rq", "smtplib", "ssl", "prometheus_client", "flask_mail", "cryptography"}
+    heavy |= {"urllib3", "standardwebhooks", "apprise"}
     assert [name for name in loaded if name.partition(".")[0] in heavy] == []
+
+
+def test_a_channel_s_libraries_come_with_the_channel() -> None:
+    """An application that mails loads neither Apprise nor what signs and sends webhooks."""
+    program = (
+        "import json, sys\nfrom flask import Flask\nfrom flask_streamend import StreamEnd\n"
+        "app = Flask('light')\n"
+        "app.config.update(STREAMEND_REDIS_URL='memory://', MAIL_DEFAULT_SENDER='a@example.org')\n"
+        "StreamEnd(app)\nprint(json.dumps(sorted(sys.modules)))"
+    )
+    loaded = {name.partition(".")[0] for name in python(program)}
+    assert "flask_mail" in loaded
+    assert loaded.isdisjoint({"urllib3", "standardwebhooks", "apprise"})
 
 
 def test_the_public_names_are_complete_sorted_and_there() -> None:

@@ -217,3 +217,118 @@ def test_an_owed_end_is_let_go_by_who_came_in_time() -> None:
     assert owed.resume("jam", end.due + 0.5) is None
     assert owed.resume("jam", end.due - 0.5) is end
     assert owed.kept() == []
+
+
+def plain_worker(world: World) -> Worker:
+    """Start an ordinary `rq worker`, which does not look around by itself."""
+    worker = Worker(world, "worker", tuned=False)
+    world.workers.append(worker)
+    worker.start()
+    return worker
+
+
+def test_a_process_that_dies_right_after_its_first_viewer_came_is_noticed(world: World) -> None:
+    """An ordinary worker is all that is left: an alarm was set before the process's next beat."""
+    process = world.start_process()
+    plain_worker(world)
+    run(world, 0.5)
+    world.join("jam", process)
+    run(world, 0.1)
+    world.healed = True  # nobody comes back
+    world.kill(process)
+    run(world, 40)
+    assert len(told(world)) == 1
+
+
+def test_an_alarm_that_a_silence_overtakes_is_set_again(world: World) -> None:
+    """The last process has gone, and the store takes it for an outage as a worker is loading."""
+    process = world.start_process()
+    worker = plain_worker(world)
+    worker._load = lambda: world.scheduler.sleep(2 * LEASE)  # type: ignore[method-assign]
+    world.leave(world.join("jam", process))
+    run(world, 0.1)
+    world.stop(process)
+    run(world, 60)
+    assert len(told(world)) == 1
+
+
+def test_who_stood_still_learns_late_that_the_store_was_emptied(world: World) -> None:
+    """An end that a viewer has cancelled meanwhile is not put back, whatever is heard first."""
+    process, other = world.start_process(), world.start_process()
+    world.start_worker()
+    viewer = world.join("jam", process)
+    run(world, 6)
+    world.leave(viewer)
+    run(world, 1)
+    world.empty()
+    world.server.started()
+    process.paused_until = world.scheduler.now + 3 * LEASE
+    again = world.join("jam", process)
+    run(world, DELAY + 2)
+    last = world.join("jam", other)
+    run(world, 1)
+    world.leave(again)
+    run(world, 3 * LEASE)
+    assert told(world) == []
+    world.leave(last)
+    run(world, 30)
+    assert len(told(world)) == 1
+
+
+def test_a_leave_that_an_outage_held_up_is_the_one_that_was_told(world: World) -> None:
+    """A process tells an end while the store hangs; the report it had sent arrives after that."""
+    process = world.start_process()
+    world.start_worker()
+    viewer = world.join("jam", process)
+    run(world, 6)
+    world.server.hangs = True
+    world.leave(viewer)
+    run(world, 1)
+    again = world.join("jam", process)
+    run(world, 4)
+    world.leave(again)
+    run(world, 30)
+    assert [sent.by for sent in told(world)] == [process]
+    world.server.go_on()
+    run(world, 60)
+    assert len(told(world)) == 1
+
+
+def test_who_leaves_as_the_store_comes_back_is_told_of(world: World) -> None:
+    """A session that began while the store was away ends before anybody told the store of it."""
+    process = world.start_process()
+    world.start_worker()
+    viewer = world.join("jam", process)
+    run(world, 6)
+    world.server.away = True
+    world.leave(viewer)
+    run(world, LEASE + DELAY + 2)
+    assert len(told(world)) == 1
+    again = world.join("jam", process)
+    run(world, 1)
+    world.server.away = False
+    world.weather.slow = 1.0
+    while not world.truth.contacts[process].waits:
+        run(world, 0.01)
+    world.leave(again)  # as the process asks the store whether it is back
+    world.weather.slow = 0.0
+    run(world, 30)
+    assert len(told(world)) == 2
+
+
+def test_a_stand_in_hears_who_came_before_it_decides(world: World) -> None:
+    """What reports may wait for a store that hangs; a viewer who came is no less there."""
+    process = world.start_process()
+    viewer = world.join("jam", process)
+    run(world, 6)
+    world.server.hangs = True
+    run(world, LEASE + DELAY)
+    world.leave(viewer)
+    run(world, DELAY - 1)
+    store = process.stand_in._store
+    assert store is not None
+    store._due["jam"] = store.look(None).now
+    world.join("jam", process)
+    assert store.claim(1) == []
+    run(world, 10)
+    assert told(world) == []

@@ -137,10 +137,14 @@ class Stores(RuleBasedStateMachine):
         """Have a host stop an event, or an operator purge it."""
         self.twins.finish(event, change)
 
-    @rule(due=st.sampled_from([None, 0]), limit=st.sampled_from([1, 100]))
-    def claim(self, due: int | None, limit: int) -> None:
+    @rule(
+        due=st.sampled_from([None, 0]),
+        quiet=st.sampled_from([0, 60_000]),
+        limit=st.sampled_from([1, 100]),
+    )
+    def claim(self, due: int | None, quiet: int, limit: int) -> None:
         """Have an alarm heard."""
-        self.twins.look(due)
+        self.twins.look(due, quiet)
         self.twins.claim(limit)
         self.twins.next_try()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import secrets
 from contextlib import ExitStack
 from email.charset import QP, Charset
@@ -19,19 +18,12 @@ from urllib.parse import quote
 from flask import current_app, render_template
 from flask_mail import Mail, Message, sanitize_address
 
+from .. import words
 from ..errors import PermanentError
 from ..event import Notice
 from ..settings import Settings
 from .base import Skip
 from .smtp import SMTPConnection, ascii_domain
-
-TITLE = "Event Stream Completed"
-SUBTITLE = "Your event stream has ended"
-HOW = {
-    False: "All viewers have disconnected from the stream.",
-    True: "The stream was stopped.",
-}
-BUTTON = "View Event Dashboard"
 
 
 def message_id(event_id: str, session: str, sender: str) -> str:
@@ -175,32 +167,26 @@ class MailChannel:
             raise Skip("no_address")
         if not mail.default_sender:
             raise PermanentError("MAIL_DEFAULT_SENDER is not set: a notice has no sender", "other")
-        words = {
+        shown = {
             "notice": notice,
             "event": event,
-            "title": TITLE,
-            "subtitle": SUBTITLE,
-            "body": f'Your event "{event.name}" stream has ended. {HOW[notice.stopped]}',
-            "button": BUTTON,
+            "title": notice.title,
+            "subtitle": notice.subtitle,
+            "body": notice.body,
+            "button": words.BUTTON,
             "url": notice.url,
         }
         message = NoticeMessage(
-            # One line, whatever the name holds: a line break here would begin another header.
-            subject=f"Event Stream Ended - {one_line(event.name)}",
+            subject=notice.subject,
             recipients=[event.host_email],
-            body=render_template("streamend/notice.txt", **words).strip() + "\n",
-            html=render_template("streamend/notice.html", **words),
+            body=render_template("streamend/notice.txt", **shown).strip() + "\n",
+            html=render_template("streamend/notice.html", **shown),
             extra_headers={"Auto-Submitted": "auto-generated"},
         )
         message.msgId = notice.message_id
         if message.has_bad_headers():
             raise PermanentError("the sender or the host's address holds a line break", "refused")
         return message
-
-
-def one_line(text: str) -> str:
-    """Return a text with every run of white space and control characters made one space."""
-    return re.sub(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029]+", " ", text).strip()
 
 
 def _mail() -> Any:

@@ -9,10 +9,8 @@ from __future__ import annotations
 import smtplib
 import socket
 import ssl
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import lru_cache
 from types import TracebackType
 from typing import Any
@@ -23,6 +21,7 @@ from flask_mail import Connection, Message, email_dispatched, sanitize_address, 
 from ..errors import PermanentError
 from ..settings import Settings
 from ..telemetry.logs import log
+from .bounded import cut_after
 from .failures import Deferred
 
 
@@ -49,29 +48,13 @@ def longest(settings: Settings) -> float:
     return STEPS * settings.mail_timeout
 
 
-def _cut(host: smtplib.SMTP) -> None:
-    with suppress(OSError, AttributeError):
-        host.sock.shutdown(socket.SHUT_RDWR)  # type: ignore[union-attr]
-
-
-@contextmanager
-def _cut_after(seconds: float, host: smtplib.SMTP) -> Iterator[None]:
-    deadline = threading.Timer(seconds, _cut, [host])
-    deadline.daemon = True
-    deadline.start()
-    try:
-        yield
-    finally:
-        deadline.cancel()
-
-
 class _Plain(smtplib.SMTP):
     """Connects, and is greeted, in a bounded time: smtplib does both before it returns."""
 
     def connect(
         self, host: str = "localhost", port: int = 0, source_address: Any = None
     ) -> tuple[int, bytes]:
-        with _cut_after(STEPS * self.timeout, self):
+        with cut_after(STEPS * self.timeout, self):
             return super().connect(host, port, source_address)
 
 
@@ -105,7 +88,7 @@ class SMTPConnection(Connection):
             host = _Plain(mail.server, mail.port, name, timeout=timeout)
         try:
             host.set_debuglevel(int(mail.debug))
-            with _cut_after(self.longest, host):
+            with cut_after(self.longest, host):
                 if mail.use_tls:
                     host.starttls(context=self._context())
                 if mail.username and mail.password:
@@ -134,7 +117,7 @@ class SMTPConnection(Connection):
         host = self.ready()
         try:
             # Not Flask-Mail's own send: what it does after this may raise, and would mail twice.
-            with _cut_after(self.longest, host):
+            with cut_after(self.longest, host):
                 host.sendmail(
                     sanitize_address(envelope_from or message.sender),
                     sanitize_addresses(message.send_to),
@@ -166,7 +149,7 @@ class SMTPConnection(Connection):
 
     def _alive(self, host: smtplib.SMTP) -> bool:
         try:
-            with _cut_after(self._timeout, host):
+            with cut_after(self._timeout, host):
                 return bool(host.noop()[0] == 250)
         except (smtplib.SMTPException, OSError):
             return False
@@ -179,7 +162,7 @@ class SMTPConnection(Connection):
     ) -> None:
         """End politely; what fails now is no failure of what was sent."""
         if self.host is not None:
-            with suppress(smtplib.SMTPException, OSError), _cut_after(self._timeout, self.host):
+            with suppress(smtplib.SMTPException, OSError), cut_after(self._timeout, self.host):
                 self.host.quit()
             self.host.close()
             self.host = None

@@ -10,8 +10,7 @@ from enum import Enum
 from typing import Literal
 
 DeadAct = Literal["retry", "dismiss"]
-#: ``in`` and ``out`` are ``join`` and ``leave`` of which one may overtake the other on its way;
-#: ``renew`` is for who is there already.
+#: ``in`` and ``out``: ``join`` and ``leave`` of which one may overtake the other on its way.
 GuestAct = Literal[
     "join", "seen", "leave", "expire", "in", "out", "publish", "unpublish", "lose", "renew"
 ]

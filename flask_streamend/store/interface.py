@@ -112,8 +112,11 @@ class Store(Protocol):
         :param when_due: only where its publisher stopped, and its grace period is over.
         """
 
-    def look(self, due: int | None) -> Look:
-        """Say what is ready, and whether something still waits for the instant ``due``."""
+    def look(self, due: int | None, quiet: int = 0) -> Look:
+        """Say what is ready, and whether something still waits for the instant ``due``.
+
+        :param quiet: milliseconds within which the caller claims what is ready; 0: it does not say.
+        """
 
     def claim(self, limit: int) -> list[Ended]:
         """End what is due, up to ``limit``; each end is claimed by one caller only.

@@ -30,7 +30,7 @@ class MemoryStore(MemoryFacts):
         self._by_viewers = by_viewers
         self._problems: dict[str, float] = {}
 
-    def look(self, due: int | None) -> Look:
+    def look(self, due: int | None, quiet: int = 0) -> Look:
         with self._act():
             now = self._now()
             gap, hold = self._beat(), self._pulse.held(now)
@@ -38,6 +38,8 @@ class MemoryStore(MemoryFacts):
             deliveries = sum(at <= now for at in self._instants())
             paused = max(max(gap, hold) if ends else 0, hold if deliveries else 0)
             ready = (0 if gap or hold else ends) + (0 if hold else deliveries)
+            if quiet and ends and not (gap or hold):
+                self._beat(quiet=quiet)
             still = due in self._due.values() or due in self._instants()
             return Look(now, ready, due is not None and due > now and still, paused)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from .base import Change, Ended, Heartbeat, Held, Over, Report, Reported
 from .bounds import OVER_MS, QUIET_MS, RINGING_MS, SHARED_MAX, UNHEARD_MS
@@ -56,6 +57,7 @@ class MemoryPresence(MemoryLedger):
         peak: int = 0,
         left: int = 0,
         trace: str = "",
+        earliest: int | None = None,
     ) -> Reported:
         old = held.get(event, 0)
         clients = self._clients.get(event, 0) + count - old
@@ -89,7 +91,7 @@ class MemoryPresence(MemoryLedger):
                 due = (self._after() if due is None else left) + session.delay
                 self._due[event], change, session.trace = due, Change.ENDING, trace
                 session.emptied = True
-            session.left = max(session.left, left)
+            session.left = max(session.left, left if earliest is None else min(left, earliest))
             session.peak = max(session.peak, clients, peak)
             self._clients[event] = clients
         return self._row(event, change, session, clients, due)
@@ -125,7 +127,8 @@ class MemoryPresence(MemoryLedger):
             if seq < known.seq:
                 return Report(self._after())
             last, known.lease, known.seq = known.seq, self._after() + lease, seq
-            if heard is not None and gap and heard < pulse.since:
+            held_up = heard is not None and gap > 0 and heard < pulse.since
+            if held_up:
                 # The gap lasts until now, and this holder is waited for.
                 pulse.since = self._now()
                 known.lease = pulse.since + lease - 1
@@ -148,13 +151,12 @@ class MemoryPresence(MemoryLedger):
                     entry = self._ledger.get(h.session)
                     if entry and not h.count and 0 <= h.delay <= entry.due - left:
                         most = min(most, 0)  # They had left when it ended: they were told of.
+                    what: tuple[Any, ...] = (h.session, h.delay, h.age, h.peak)
                     if most > max(h.count, old):
-                        flash = self._apply(
-                            known.held, event, most, h.session, h.delay, h.age, h.peak
-                        )
+                        flash = self._apply(known.held, event, most, *what)
                         rows += [flash] if flash.change is not Change.NONE else []
-                    what = (h.count, h.session, h.delay, h.age, h.peak, left, h.trace)
-                    rows.append(self._apply(known.held, event, *what))
+                    what += (left, h.trace, heard if held_up else None)
+                    rows.append(self._apply(known.held, event, h.count, *what))
             return Report(self._after(), tuple(rows))
 
     def heartbeat(
@@ -214,11 +216,10 @@ class MemoryPresence(MemoryLedger):
 
     def reap(self, holder: str, goodbye: bool = False) -> Report:
         with self._act():
-            known = self._holders.get(holder)
+            known, rows = self._holders.get(holder), []
             early = known is None or known.lease > self._now() or self._beat() > 0
             if known is None or (early and not goodbye):
                 return Report(self._after())
-            rows = []
             for event, count in list(known.held.items()):
                 # When its viewers left is not known: now at the latest.
                 left = self._after() if self._clients.get(event, 0) > count else 0

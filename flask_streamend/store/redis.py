@@ -131,9 +131,9 @@ class RedisStore(RedisFacts, RedisGuests, RedisOverview):
             if len(row) != 1:
                 return _ended(row) if row else None
 
-    def look(self, due: int | None) -> Look:
+    def look(self, due: int | None, quiet: int = 0) -> Look:
         now, ready, waiting, paused = self._run(
-            "look", [*self._presence, self.keys.open], "" if due is None else due
+            "look", [*self._presence, self.keys.open], "" if due is None else due, quiet
         )
         return Look(int(now), int(ready), bool(waiting), int(paused))
 

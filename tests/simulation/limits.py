@@ -14,6 +14,7 @@ from flask_streamend.notices.deliverer import RECORD
 
 from .mail import Sent
 from .people import Viewer
+from .scheduler import Clock
 
 if TYPE_CHECKING:
     from .world import World
@@ -50,6 +51,9 @@ class Limits:
             return "store emptied, put back after another end"
         if viewer.heard < decided:
             return ""
+        if self._told_by_its_own(sent, viewer):
+            # Limit: who watches at another process while the store is away for that.
+            return "joined while away"
         if truth.contacts[viewer.process].spoke_of(viewer, decided):
             return ""  # its process reached the store since, and said nothing
         contact, ordered = truth.contacts[viewer.process], decision and decision.stopped
@@ -62,6 +66,17 @@ class Limits:
             return "joined while away"
         # Its first report is on its way.
         return "on its way" if decided - viewer.opened < ON_ITS_WAY else ""
+
+    def _told_by_its_own(self, sent: Sent, viewer: Viewer) -> bool:
+        """Return whether a viewer's process has told of it, while it stood in for the store."""
+        return any(
+            by is viewer.process
+            and event == sent.event
+            and viewer.first_heard == inf
+            and decision.at < sent.at
+            and due / 1000 - Clock.EPOCH >= viewer.closed + self.world.delay - EPSILON
+            for (by, event, _), (due, decision) in self.world.truth.alone.items()
+        )
 
     def _told_apart(self, sent: Sent, viewer: Viewer) -> bool:
         """Return whether an emptied store got an end back after the end it would be one with."""

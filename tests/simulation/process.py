@@ -12,6 +12,7 @@ from flask_streamend.ending import Alarm, Alarms, Endings
 from flask_streamend.errors import StoreError
 from flask_streamend.event import Event
 from flask_streamend.guests import Guests
+from flask_streamend.jobs import LOADING_MS
 from flask_streamend.keeper import Keeper
 from flask_streamend.loading import Found
 from flask_streamend.notices.deliverer import Deliverer
@@ -239,14 +240,22 @@ class Worker(Process):
         queue = self.world.queue
         if alarm.session == WATCH:
             self._look_after(alarm)
-        look = self.store.look(alarm.due or None)
+        look = self.store.look(alarm.due or None, LOADING_MS)
         if look.paused:
             queue.later(alarm, look.paused / 1000)
         if look.ready:
+            self._load()
             with self.world.app.app_context():
                 self.deliverer.deliver_due()
+            if left := self.store.look(None).paused:
+                queue.later(alarm, left / 1000)
         elif look.waiting:
             queue.later(alarm, (alarm.due - look.now) / 1000)
+
+    def _load(self) -> None:
+        """Load the application, which only a worker of ours has done before."""
+        if not self._tuned:
+            self.world.scheduler.sleep(self.world.random.uniform(0.0, 2.0))
 
     def _look_after(self, alarm: Alarm) -> None:
         queue, store = self.world.queue, self.store

@@ -39,19 +39,27 @@ class Silences(list[tuple[float, float]]):
         if now > self._expected:
             self.append((self._heard_at, now))
             self._expected = inf
-        if name in ("report", "heartbeat"):
+        if name in ("report", "heartbeat") or (name == "look" and self._claims(args)):
             self._spoke(name, args, now)
+
+    def _claims(self, args: tuple[Any, ...]) -> bool:
+        """Return whether one who looked said that it claims what is ready."""
+        store, at = self._world.server.store, (Clock.EPOCH + self._world.scheduler.now) * 1000
+        ready = any(due <= at for due in store._due.values())
+        return len(args) > 1 and ready and not (store._beat() or store._pulse.held(int(at)))
 
     def _spoke(self, name: str, args: tuple[Any, ...], now: float) -> None:
         """Note a beat; one that comes seldom ends no earlier silence of processes that live."""
         often = self._world.quiet
         quiet, watch = often, name == "heartbeat" and len(args) < BEAT_ARGUMENTS
-        if name == "heartbeat":
+        if name == "look":
+            quiet, watch = args[1] / 1000, True
+        elif name == "heartbeat":
             quiet = (args[1] + QUIET_MS if watch else args[4]) / 1000
         holders = self._world.server.store._holders.items()
         leases = [holder.lease / 1000 for name, holder in holders if name != GUESTS]
         alone = all(at < Clock.EPOCH + now for at in leases)
-        # The alarm that looks after leases speaks for nobody beside one.
+        # An alarm speaks for nobody beside a process that lives.
         seldom = watch or (quiet > often and self._expected < inf)
         if alone or not seldom:
             self._heard_at, self._expected = now, now + quiet

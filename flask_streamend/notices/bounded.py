@@ -1,0 +1,65 @@
+"""Time-outs for what has none of its own: a library's calls, a connection that is dripped to."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, Protocol, TypeVar
+
+from ..aside import Aside
+
+T = TypeVar("T")
+
+
+class Connected(Protocol):
+    """What has a socket, or none."""
+
+    sock: Any
+
+
+def _cut(connection: Connected) -> None:
+    with suppress(OSError, AttributeError):
+        connection.sock.shutdown(socket.SHUT_RDWR)
+
+
+@contextmanager
+def cut_after(seconds: float, connection: Connected) -> Iterator[None]:
+    """Shut a connection's socket after a time: each read may be in time, and yet never end."""
+    deadline = threading.Timer(seconds, _cut, [connection])
+    deadline.daemon = True
+    deadline.start()
+    try:
+        yield
+    finally:
+        deadline.cancel()
+
+
+class Bounded:
+    """Calls that are waited for no longer than a bounded time.
+
+    Made once a module: one that is over time goes on by itself, and is counted until it ends.
+
+    :param most: calls under way at once, those included that nobody waits for any more.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._aside = Aside(most)
+        os.register_at_fork(after_in_child=self._aside.renew)
+
+    def call(self, function: Callable[[], T], seconds: float, what: str) -> T:
+        """Return what a call returns; raise what it raises.
+
+        :param what: what it does, for the error's text.
+        :raises TimeoutError: where it takes longer, or too many earlier ones still do.
+        """
+        call = self._aside.call(function)
+        if call is None:
+            raise TimeoutError(f"{what} has to wait: earlier calls are not over yet")
+        if not call.wait(seconds):
+            raise TimeoutError(f"{what} took longer than {seconds:.3g} s")
+        if call.error is not None:
+            raise call.error
+        return call.answer  # type: ignore[return-value]
