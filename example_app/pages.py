@@ -11,7 +11,7 @@ from flask import Blueprint, Response, abort, current_app, redirect, render_temp
 from flask import session as browser
 from flask.typing import ResponseReturnValue
 
-from example_app import db, notices, streamend
+from example_app import db, load_viewer, notices, streamend
 from example_app.music import scene_for
 
 blueprint = Blueprint("pages", __name__)
@@ -87,6 +87,15 @@ def api_event(event_id: str) -> ResponseReturnValue:
     """Tell the pages how one event is doing."""
     event_or_404(event_id)
     return {**status(event_id), "attempts": notices.attempts(event_id)}
+
+
+@blueprint.get("/api/events/<event_id>/ticket")
+def ticket(event_id: str) -> ResponseReturnValue:
+    """Give a player that has no cookie of ours, as a television's, an address to watch at."""
+    event_or_404(event_id)
+    viewer = load_viewer(event_id) or abort(403)
+    # Whoever has it is this viewer, to this event, for as long as it is good: a minute to connect.
+    return {"socket": f"/ws/{event_id}?token={streamend.join_token(event_id, viewer, expires=60)}"}
 
 
 def status(event_id: str) -> dict[str, Any]:

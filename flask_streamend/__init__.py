@@ -2,13 +2,15 @@
 
 A map of the package, in the order data walks it::
 
-    websocket    the viewer's socket
+    websocket    the viewer's socket             inbound   what it sends, in bounds
+    access       who is let in                   addresses limits by where viewers come from
     viewers      somebody who watches
     presence     who watches what, in this process, and its reports to the store
     store/       what is true across processes: Redis, one Lua script an atomic act
     ending       last one left, somebody back: timer (this process's) and alarms (RQ's)
     jobs         what RQ runs when an alarm rings
     notices/     who delivers what is due, and the channels a notice can take
+    directory/   events, hosts and their wishes from an application's own tables
     telemetry/   metrics, counts, logs, traces
     web/         health, metrics and status pages, JSON, the browser's client
     commands/    the larger commands of ``flask streamend``
@@ -35,9 +37,11 @@ from . import register_extension as _register_extension
 from ._version import __version__
 
 if TYPE_CHECKING:
+    from .directory import SQLAlchemyDirectory
     from .errors import (
         ApplicationError,
         ConfigurationError,
+        DirectoryError,
         EventIdError,
         NotRegisteredError,
         PermanentError,
@@ -57,6 +61,7 @@ _HOMES = {
     "AppriseChannel": "notices.apprise",
     "Channel": "notices.base",
     "ConfigurationError": "errors",
+    "DirectoryError": "errors",
     "Event": "event",
     "EventIdError": "errors",
     "EventStatus": "event",
@@ -65,6 +70,7 @@ _HOMES = {
     "Notice": "event",
     "PermanentError": "errors",
     "Preferences": "event",
+    "SQLAlchemyDirectory": "directory",
     "StoreError": "errors",
     "StreamEnd": "extension",
     "StreamEndError": "errors",
@@ -77,6 +83,7 @@ __all__ = [
     "AppriseChannel",
     "Channel",
     "ConfigurationError",
+    "DirectoryError",
     "Event",
     "EventIdError",
     "EventStatus",
@@ -85,6 +92,7 @@ __all__ = [
     "Notice",
     "PermanentError",
     "Preferences",
+    "SQLAlchemyDirectory",
     "StoreError",
     "StreamEnd",
     "StreamEndError",

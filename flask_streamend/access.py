@@ -14,20 +14,22 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from flask import Request, Response, jsonify
-from itsdangerous import BadSignature, SignatureExpired, URLSafeTimedSerializer
+from itsdangerous import BadSignature, URLSafeTimedSerializer
 
 from .errors import EventIdError
-from .event import check_event_id
+from .event import LONGEST_ID, check_event_id, check_viewer_id
 from .settings import Settings
-from .telemetry.logs import log
+from .telemetry.logs import log, printable
 from .telemetry.names import OTHER, REFUSALS
 from .telemetry.tally import Tally
 
 if TYPE_CHECKING:
     from .state import AppState
 
-#: Seconds a join token is good for, where none are given: a day, as an event may last.
-TOKEN_AGE = 86_400
+#: Seconds a join token may be good for: a month.
+LONGEST_TOKEN = 30 * 86_400
+#: Seconds by which the clocks of two servers may differ before a token is from the future.
+SKEW = 60.0
 #: Seconds between two log lines of the same refusal.
 LOG_EVERY = 60.0
 
@@ -45,20 +47,30 @@ class Refusal:
     :param code: the problem code, in the answer, the log and docs/troubleshooting.md.
     :param reason: the value of ``streamend_refusals_total``'s label.
     :param message: one sentence, which names the cure where there is one.
+    :param retry_after: seconds after which it is of use to ask again, where they are known.
     """
 
     status: int
     code: str
     reason: str
     message: str
+    retry_after: int | None = None
 
     def response(self) -> Response:
         """Return the answer."""
         response = jsonify({"error": self.code, "message": self.message})
         response.status_code = self.status
+        if self.retry_after is not None:
+            response.retry_after = self.retry_after
         return response
 
 
+FLOOD = Refusal(
+    1008,
+    "flood",
+    "limit",
+    "A viewer sent more messages than STREAMEND_MAX_MESSAGES_PER_SECOND allows, and was closed.",
+)
 DRAINING = Refusal(503, "draining", "draining", "This process stops; another one lets you in.")
 
 
@@ -80,28 +92,34 @@ class Refusals:
     def refuse(self, refusal: Refusal, event_id: str) -> Response:
         """Count a refusal and return its answer; the doctor is no viewer who was refused."""
         if event_id != NOBODY:
-            self.count(refusal, event_id)
+            self.note(refusal, event_id)
         return refusal.response()
 
-    def count(self, refusal: Refusal, event_id: str, what: str = "a viewer was refused") -> None:
-        """Count a refusal, and log it if its code's turn is come.
+    def due(self, code: str) -> int | None:
+        """Return how many lines of a code were left out since its last one; None: not yet."""
+        now = time.monotonic()
+        with self._lock:
+            at, more = self._logged.get(code, (-LOG_EVERY, 0))
+            due = now - at >= LOG_EVERY
+            self._logged[code] = (now, 0) if due else (at, more + 1)
+        return more if due else None
+
+    def note(self, refusal: Refusal, event_id: str, what: str = "a viewer was refused") -> None:
+        """Count a refusal, and log it if it is time.
 
         :param what: what happened, for the log.
         """
         self._tally.add(REFUSALS.field(refusal.reason))
-        now = time.monotonic()
-        with self._lock:
-            at, more = self._logged.get(refusal.code, (-LOG_EVERY, 0))
-            due = now - at >= LOG_EVERY
-            self._logged[refusal.code] = (now, 0) if due else (at, more + 1)
-        if due:
+        more = self.due(refusal.code)
+        if more is not None:
             log.warning(
                 "%s: %s (%d more since the last such line): %s",
                 refusal.code,
                 what,
                 more,
                 refusal.message,
-                extra={"event_id": event_id, "code": refusal.code},
+                # It is anybody's text where it can't be an event's id.
+                extra={"event_id": printable(event_id[:LONGEST_ID]), "code": refusal.code},
             )
 
 
@@ -153,21 +171,24 @@ def _host_and_port(origin: str) -> tuple[str, int] | None:
     return (parts.hostname, port) if parts.hostname and port else None
 
 
-def viewer_refused(state: AppState, event_id: str, hint: str = "") -> Refusal | None:
-    """Ask the application's viewer loader, where there is one.
+def viewer_named(state: AppState, event_id: str, hint: str = "") -> Refusal | str:
+    """Ask the application's viewer loader for a viewer's id; empty where nobody gives one.
 
     :param hint: a sentence about why it may have said no.
     """
     loader = state.extension.viewer_loader_function
     if loader is None:
-        return None
+        return ""
     try:
-        if loader(event_id) is not None:
-            return None
+        viewer_id: object = loader(event_id)
+        if viewer_id is not None:
+            return check_viewer_id(viewer_id)
         message = f"The application's viewer loader does not let this viewer in.{hint}"
     except Exception:  # noqa: BLE001 - the application's code; who may watch is not guessed
         state.tally.error("websocket")
-        log.exception("The viewer loader failed", extra={"event_id": event_id})
+        # Whoever knocks decides how often it fails; its line comes as seldom as a refusal's.
+        if state.refusals.due("viewer-loader") is not None:
+            log.exception("The viewer loader failed", extra={"event_id": event_id})
         message = "The application's viewer loader failed."
     return Refusal(403, "viewer-refused", "viewer", message)
 
@@ -202,8 +223,17 @@ class Tokens:
         )
 
     def make(self, event_id: str, viewer_id: str, expires: float) -> str:
-        """Return a token, good for ``expires`` seconds."""
-        return str(self._serializer.dumps([event_id, viewer_id, expires]))
+        """Return a token, good for ``expires`` seconds.
+
+        :raises ValueError: where it would be nobody's, or good for ever.
+        """
+        viewer = check_viewer_id(viewer_id)
+        if not 0 < expires <= LONGEST_TOKEN:
+            raise ValueError(
+                f"expires is {expires!r}: expected a number of seconds above 0, up to"
+                f" {LONGEST_TOKEN:,}"
+            )
+        return str(self._serializer.dumps([event_id, viewer, expires]))
 
     def check(self, token: str, event_id: str) -> str | Refusal:
         """Return the viewer a token names for an event, or the refusal."""
@@ -211,13 +241,15 @@ class Tokens:
         try:
             payload, made = self._serializer.loads(token, return_timestamp=True)
             event, viewer, expires = payload
-            if event == event_id:
-                if time.time() - made.timestamp() <= expires:
-                    return str(viewer)
-                raise SignatureExpired("too old")
-            why = "is for another event"
-        except SignatureExpired:
-            why = "has expired"
+            age = time.time() - made.timestamp()
+            if event != event_id:
+                why = "is for another event"
+            elif age > expires:
+                why = "has expired"
+            elif age < -SKEW:
+                why = "was made in the future: one of the servers' clocks is wrong"
+            else:
+                return str(viewer)
         except (BadSignature, ValueError, TypeError):
             pass
         return Refusal(403, "token-refused", "token", f"The join token {why}.")

@@ -110,6 +110,19 @@ def token(value: Any) -> str | None:
     return value
 
 
+def rate(value: Any) -> str | None:
+    """a rate such as 10/second or 5/second;100/minute, with the extra `limits`; or None"""
+    if value is None:
+        return None
+    try:
+        from limits import parse_many
+    except ImportError as error:
+        raise ValueError("pip install 'flask-streamend[limits]'") from error
+    if not isinstance(value, str) or not all(item.amount for item in parse_many(value)):
+        raise ValueError
+    return value
+
+
 def function(value: Any) -> Any:
     """a callable, or None"""
     if value is not None and not callable(value):

@@ -62,6 +62,7 @@ class Crowd:
             known.most = max(len(viewers), known.most)
             known.leaving = None
             known.delay = int(delay * 1000)
+            known.met(viewer.name)
             self._note(event_id, urgent=len(viewers) == 1)
         self._observers.joined(event_id)
 
@@ -160,6 +161,7 @@ class Crowd:
                 self._total -= len(viewers)
                 del self._known[event_id]
             else:
+                known.names.update(viewer.name for viewer in viewers if viewer.name)
                 self._note(event_id, urgent=True)
         if stopped:
             for viewer in viewers:
@@ -181,9 +183,23 @@ class Crowd:
             if viewer.listens:
                 viewer.tell(clients)
 
-    def _held(self, event_id: str) -> Held:
-        known = self._known.get(event_id) or Known()
-        return known.held(len(self._viewers.get(event_id, ())))
+    def _held(self, event_id: str, whole: bool = False) -> Held:
+        """Return what is reported of an event.
+
+        :param whole: to a store that may know nothing of it.
+        """
+        known, viewers = self._known.get(event_id) or Known(), self._viewers.get(event_id, set())
+        if whole:
+            known.names.update(viewer.name for viewer in viewers if viewer.name)
+        return known.held(len(viewers))
+
+    def _named(self, event_id: str, names: tuple[str, ...]) -> None:
+        """Note that a report with these names was answered, and have the others follow."""
+        known = self._known.get(event_id)
+        if names and known is not None:
+            known.names.difference_update(names)
+            if known.names:
+                self._note(event_id, urgent=False)
 
     def _begin_ends(self, held: dict[str, Held]) -> dict[str, EndSpan]:
         """Begin the spans of what may end by a report, which then has their contexts."""

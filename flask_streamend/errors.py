@@ -8,6 +8,7 @@
     ├── NotRegisteredError    the extension was used where no application has it
     ├── StoreError            the store (Redis) did not answer, or refused
     ├── ApplicationError      a worker could not load the application
+    ├── DirectoryError        the application's database did not answer, or refused
     └── PermanentError        a channel's word that another try is useless
 """
 
@@ -43,6 +44,10 @@ class StoreError(StreamEndError):
 
 class ApplicationError(StreamEndError, RuntimeError):
     """A worker could not load the application; the text says the cure."""
+
+
+class DirectoryError(StreamEndError):
+    """The application's database did not answer :class:`SQLAlchemyDirectory`, or refused."""
 
 
 class PermanentError(StreamEndError):

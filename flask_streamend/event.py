@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from . import words
-from .errors import EventIdError
+from .errors import ConfigurationError, EventIdError
+
+_L = TypeVar("_L")
 
 #: An event id's alphabet: it stands in labels, keys, logs and URLs.
-_EVENT_ID = re.compile(r"[A-Za-z0-9._:@~-]{1,128}", re.ASCII)
+LONGEST_ID = 128
+_EVENT_ID = re.compile(rf"[A-Za-z0-9._:@~-]{{1,{LONGEST_ID}}}", re.ASCII)
 #: ``.`` and ``..`` vanish from URLs; ``_other`` is the label of what has no series of its own.
 _RESERVED = frozenset({".", "..", "_other"})
 
@@ -32,6 +36,32 @@ def check_event_id(event_id: str) -> str:
     )
 
 
+def check_viewer_id(viewer_id: object) -> str:
+    """Return a viewer's id as text; a primary key may be given as it is.
+
+    :raises ValueError: where it is neither a text that is not empty nor a whole number.
+    """
+    if isinstance(viewer_id, int) and not isinstance(viewer_id, bool):
+        return str(viewer_id)
+    if isinstance(viewer_id, str) and viewer_id:
+        return viewer_id
+    what = repr(viewer_id) if viewer_id in (None, "", True, False) else type(viewer_id).__name__
+    raise ValueError(f"{what} is no viewer's id: expected a text that is not empty")
+
+
+def check_loader(loader: _L) -> _L:
+    """Return a loader if it can be called as one.
+
+    :raises ConfigurationError: where it is no function, or an async one, whose answer is a promise.
+    """
+    if not callable(loader):
+        raise ConfigurationError(f"The loader is {loader!r}: expected a function")
+    if inspect.iscoroutinefunction(loader):
+        name = getattr(loader, "__qualname__", repr(loader))
+        raise ConfigurationError(f"The loader {name} is async: expected a function made with def")
+    return loader
+
+
 def check_delay(delay: float, what: str) -> float:
     """Return the grace period in seconds if it may be used.
 
@@ -45,6 +75,13 @@ def check_delay(delay: float, what: str) -> float:
     ):
         raise ValueError(f"{what} is {delay!r}: expected a number of seconds from 0 to 86,400")
     return float(delay)
+
+
+def _check_type(what: str, value: object, *types: type) -> None:
+    """Stop a row's wrong column here: at the end its notice would fail, hours later."""
+    if not isinstance(value, types):
+        names = " or ".join("None" if one is type(None) else one.__name__ for one in types)
+        raise TypeError(f"{what} is of type {type(value).__name__}: expected {names}")
 
 
 @dataclass(frozen=True)
@@ -94,6 +131,9 @@ class Event:
             if isinstance(value, int):
                 object.__setattr__(self, name, str(value))
         check_event_id(self.id)
+        _check_type("Event.name", self.name, str)
+        _check_type("Event.host_email", self.host_email, str, type(None))
+        _check_type("Event.preferences", self.preferences, Preferences, type(None))
         if self.delay is not None:
             check_delay(self.delay, "Event.delay")
 
@@ -117,6 +157,8 @@ class EventStatus:
     :param started_at: when the session began; ``None`` while idle.
     :param due_at: when the session ends if nobody comes back; ``None`` unless ending.
     :param peak: most viewers at once in this session.
+    :param unique_viewers: different viewers so far in this session, of those who have a name; an
+        estimate. ``None``: nobody has one.
     """
 
     event_id: str
@@ -126,6 +168,7 @@ class EventStatus:
     started_at: float | None = None
     due_at: float | None = None
     peak: int = 0
+    unique_viewers: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the status as the API's JSON has it."""
@@ -144,6 +187,10 @@ class Notice:
     :param message_id: the same at every attempt for this session, so that a repeat is recognisable.
     :param members: of a digest, a notice for each end in it, the first one's data being the
         digest's own too; empty: the end is told by itself.
+    :param started_at: when the session began, in seconds since the epoch on the store's clock.
+    :param peak: most viewers at once in it.
+    :param unique_viewers: different viewers in it, of those who have a name; an estimate. ``None``:
+        nobody had one.
     """
 
     event: Event
@@ -153,6 +200,9 @@ class Notice:
     message_id: str
     stopped: bool = False
     members: tuple[Notice, ...] = ()
+    started_at: float | None = None
+    peak: int = 0
+    unique_viewers: int | None = None
 
     @property
     def ends(self) -> tuple[Notice, ...]:
@@ -183,3 +233,31 @@ class Notice:
     def text(self) -> str:
         """Return what it says and its links, as short plain text: for a chat or a phone."""
         return "\n".join(words.short(end.event.name, end.stopped, end.url) for end in self.ends)
+
+    @property
+    def duration(self) -> float:
+        """Return the seconds from the session's first viewer to its end."""
+        began = self.due_at if self.started_at is None else self.started_at
+        return round(max(0.0, self.due_at - began), 3)
+
+
+@dataclass(frozen=True)
+class NoticeRecord:
+    """What became of a notice, for an event loader that records notices.
+
+    :param status: ``sent``, ``skipped``, ``retrying``, ``dead`` or ``digested``.
+    :param attempts: attempts made so far.
+    :param error: the last error, with addresses masked, or why it was skipped; else empty.
+    :param at: when that was, in seconds since the epoch, on the store's clock.
+    :param subject: ``None``: that of one event's end.
+    """
+
+    event_id: str
+    session: str
+    channel: str
+    status: str
+    message_id: str
+    attempts: int
+    error: str
+    at: float
+    subject: str | None = None

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from flask import Flask, current_app
 
 from .errors import ConfigurationError, NotRegisteredError, StoreError
-from .event import EventStatus, check_delay, check_event_id
+from .event import EventStatus, check_delay, check_event_id, check_loader, check_viewer_id
 from .problems import line
 from .settings import Settings
 from .state import KEY, AppState, state_of
 from .telemetry.logs import log
+from .viewers import Named
 
 if TYPE_CHECKING:
     from prometheus_flask_exporter import PrometheusMetrics
@@ -64,8 +65,8 @@ class StreamEnd:
         if app is not None and not isinstance(app, Flask):
             # StreamEnd(load_event): without an application the loader comes first.
             app, event_loader = None, app
-        self.event_loader_function = event_loader
-        self.viewer_loader_function = viewer_loader
+        self.event_loader_function = event_loader and check_loader(event_loader)
+        self.viewer_loader_function = viewer_loader and check_loader(viewer_loader)
         self.channels = channels
         self.metrics = metrics
         self._apps: weakref.WeakSet[Flask] = weakref.WeakSet()
@@ -74,12 +75,12 @@ class StreamEnd:
 
     def event_loader(self, function: _E) -> _E:
         """Set the event loader; a decorator."""
-        self.event_loader_function = function
+        self.event_loader_function = check_loader(function)
         return function
 
     def viewer_loader(self, function: _V) -> _V:
         """Set the viewer loader; a decorator."""
-        self.viewer_loader_function = function
+        self.viewer_loader_function = check_loader(function)
         return function
 
     def init_app(self, app: Flask) -> None:
@@ -156,14 +157,12 @@ class StreamEnd:
     def viewing(self, event_id: str, viewer_id: str | None = None) -> Iterator[None]:
         """Count a viewer for as long as the context lasts: around any streamed response.
 
-        :param viewer_id: who it is, for the application's own use.
+        :param viewer_id: who it is: counted among the event's unique viewers. None: not counted.
         """
-        from .viewers import Silent
-
         check_event_id(event_id)
         state = self._state()
         delay = state.loading.event(event_id).grace(state.settings.delay)
-        with state.presence.viewing(event_id, Silent(), delay):
+        with state.presence.viewing(event_id, Named(state.sealer.name(viewer_id)), delay):
             yield
 
     def join(self, event_id: str, viewer_id: str) -> None:
@@ -190,14 +189,16 @@ class StreamEnd:
         check_event_id(event_id)
         state = self._state()
         delay = int(state.loading.event(event_id).grace(state.settings.delay) * 1000)
-        guest = state.sealer.pseudonym(viewer_id)
-        session = secrets.token_hex(8)
-        state.guests.note(act, event_id, guest, ttl, session, delay)
+        guest, *before = state.sealer.pseudonyms(check_viewer_id(viewer_id))
+        state.guests.note(act, event_id, guest, ttl, secrets.token_hex(8), delay)
+        for other in before:  # who came before the keys were rotated is there once
+            state.guests.note("leave", event_id, other, 0, "", delay)
 
     def join_token(self, event_id: str, viewer_id: str, expires: float = 86_400) -> str:
         """Return a signed token with which the socket lets a viewer in: ``/ws/<event>?token=…``.
 
-        :param expires: seconds it is good for.
+        :param expires: seconds it is good for, up to 30 days.
+        :raises ValueError: where ``viewer_id`` is nobody's, as None is.
         """
         check_event_id(event_id)
         return self._state().tokens.make(event_id, viewer_id, expires)

@@ -50,10 +50,11 @@ def ring(namespace: str, sealed: str) -> None:
     job = get_current_job()
     if job is None or job.connection is None:
         raise RuntimeError("flask_streamend.jobs.ring runs in an RQ worker and nowhere else")
-    due = job.meta.get("due")
+    due = _whole(job, "due")
     store = RedisStore(job.connection, namespace)
-    if "watch" in job.meta:
-        _look_after(store, job, job.meta["watch"])
+    lease = _whole(job, "watch")
+    if lease is not None:
+        _look_after(store, job, lease)
     look = store.look(due, LOADING_MS)
     if look.paused:
         # Whoever heard of it when it is over: this alarm at the latest.
@@ -80,13 +81,20 @@ def ring(namespace: str, sealed: str) -> None:
                     store.introduce(f"{WORKER}{job.worker_name}", facts.pack(), KEEP_MS)
         finally:
             if not stays:
+                state.recording.finish()
                 tracing.flush()
+
+
+def _whole(job: Job, name: str) -> int | None:
+    """Return milliseconds in a job's meta: whoever can write to the queue can write there."""
+    value = job.meta.get(name)
+    return value if isinstance(value, int) and 0 <= value < 1 << 52 else None
 
 
 def _work(state: AppState, store: RedisStore, job: Job, sealed: str, look: Look) -> None:
     """Have told what is ready, else set the alarm again; note what is wrong with this worker."""
-    due = job.meta.get("due")
-    sealed_elsewhere = state.sealer.unseal(sealed) is None
+    due = _whole(job, "due")
+    sealed_elsewhere = state.sealer.unseal(str(sealed)) is None
     if sealed_elsewhere:
         # It rings all the same: it says only that somebody should look.
         state.tally.error("queue")
@@ -137,19 +145,20 @@ def _look_after(store: RedisStore, job: Job, lease: int) -> None:
 
 def _give_up(store: RedisStore, job: Job, code: str, cause: BaseException) -> None:
     """Say what is wrong with this worker, and set the alarm again for one that is set up right."""
-    trace = ids(job.meta.get("traceparent", ""))
+    trace = ids(str(job.meta.get("traceparent", "")))
     log.error("%s (%s: %s)", line(code), type(cause).__name__, cause, extra=trace)
     store.add({ERRORS.field("queue"): 1})
     store.note_problem(code, True)
-    _set_again(job, job.meta.get("due") or 0, RETRY_MS)
+    _set_again(job, _whole(job, "due") or 0, RETRY_MS)
 
 
 def _set_again(job: Job, due: int, wait: int) -> None:
     """Set this alarm again, in ``wait`` milliseconds."""
     queue = Queue(job.origin, connection=job.connection)
     kept = options(other_id(job.id), due, job.meta.get("traceparent", ""))
-    if "watch" in job.meta:
-        kept["meta"]["watch"] = job.meta["watch"]
+    lease = _whole(job, "watch")
+    if lease is not None:
+        kept["meta"]["watch"] = lease
     queue.enqueue_in(rounded(wait), RING, *job.args, **kept)
 
 

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from .telemetry.end_spans import Leaving
 
 
+#: Viewers by name in one report of an event; so many at the most wait for it.
+NAMES = 1000
+
+
 @dataclass(slots=True)
 class Known:
     """One event, as one process knows it.
@@ -27,6 +31,7 @@ class Known:
     :ivar left: when the last viewer here left, likewise.
     :ivar alone: whether at last contact no other process held viewers of it.
     :ivar leaving: the same, where it is traced.
+    :ivar names: viewers by name, hashed, whom no report that was answered has named.
     """
 
     session: str = field(default_factory=lambda: secrets.token_hex(8))
@@ -40,6 +45,12 @@ class Known:
     left: float = 0.0
     alone: bool = False
     leaving: Leaving | None = None
+    names: set[str] = field(default_factory=set)
+
+    def met(self, name: str) -> None:
+        """Note a viewer by name who came, for the next report; of too many at once not all."""
+        if name and len(self.names) < NAMES:
+            self.names.add(name)
 
     def held(self, count: int) -> Held:
         """Return what is reported of it, and begin to count the most anew."""
@@ -50,7 +61,10 @@ class Known:
         now = time.monotonic()
         age = int((now - self.began) * 1000)
         left = 0 if count else int((now - self.left) * 1000)
-        return Held(count, self.session, self.delay, most, age, self.peak, left, unsure)
+        names = tuple(sorted(self.names)[:NAMES])
+        return Held(
+            *(count, self.session, self.delay, most, age, self.peak, left, unsure), names=names
+        )
 
     def learn(self, row: Reported, now: int, count: int, all_there: bool = True) -> None:
         """Take in what the store made of a report.

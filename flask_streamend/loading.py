@@ -127,8 +127,10 @@ class Loading:
         if asked.error is not None:
             return self._failed(event_id, error_text(asked.error))
         answer: object = asked.answer  # whatever an application's code returns
-        if answer is None or isinstance(answer, Event):
+        if answer is None or (isinstance(answer, Event) and answer.id == event_id):
             return Found(answer)
+        if isinstance(answer, Event):
+            return self._failed(event_id, f"it returned the event {answer.id}")
         return self._failed(event_id, f"it returned {type(answer).__name__}, no Event")
 
     def _failed(self, event_id: str, why: str) -> Found:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import queue
 import threading
 from collections import defaultdict
+from collections.abc import Callable
 from contextlib import nullcontext
+from inspect import Parameter, signature
 from typing import Any
 
 from blinker import NamedSignal
@@ -106,7 +108,7 @@ class Observers:
         for receiver in list(signal.receivers_for(self._app)):
             try:
                 with nullcontext() if has_app_context() else self._app.app_context():
-                    receiver(self._app, **what)
+                    receiver(self._app, **_taken(receiver, what))
             except Exception:  # noqa: BLE001 - the application's code
                 self._tally.error("hook")
                 about = {"event_id": what.get("event_id"), "session": what.get("session")}
@@ -129,3 +131,14 @@ class Observers:
         while True:
             signal, what = waiting.get()
             self.now(signal, **what)
+
+
+def _taken(receiver: Callable[..., Any], what: dict[str, Any]) -> dict[str, Any]:
+    """Return what of a signal a receiver takes, so that a signal may come to carry more."""
+    try:
+        takes = signature(receiver).parameters
+    except (TypeError, ValueError):  # one that is not written in Python does not say
+        return what
+    if any(one.kind is Parameter.VAR_KEYWORD for one in takes.values()):
+        return what
+    return {name: value for name, value in what.items() if name in takes}

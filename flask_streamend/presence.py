@@ -147,7 +147,8 @@ class Presence(Crowd):
                 self._ours = {e for e, known in self._known.items() if known.alone}
             room = UNHEARD - len(self._unheard)
             self._unheard.update(sorted(changed - self._ours - self._unheard)[:room])
-            held = {e: self._held(e) for e in (self._ours if begins else self._ours & changed)}
+            ours = self._ours if begins else self._ours & changed
+            held = {event_id: self._held(event_id, whole=begins) for event_id in ours}
         ends = self._begin_ends(held)
         if begins:
             wait = self._lease / 1000 - self._contact.silent()
@@ -237,7 +238,7 @@ class Presence(Crowd):
             self._resume()
         with self._lock:
             names = events | set(self._viewers) if full else events
-            held = {event_id: self._held(event_id) for event_id in names}
+            held = {event_id: self._held(event_id, whole=full) for event_id in names}
         ends = self._begin_ends(held)
         self.seq += 1
         report = self._store.report(
@@ -267,6 +268,7 @@ class Presence(Crowd):
                 if known is not None:
                     count = reported.count if reported is not None else 0
                     known.learn(row, report.now, count, time.monotonic() >= self._all_there_at)
+                    self._named(row.event_id, () if reported is None else reported.names)
             self.tell(row.event_id, row.clients)
             self._observers.counted(row, report.now)
             rows.append(row)

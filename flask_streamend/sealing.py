@@ -22,14 +22,21 @@ class Sealer:
     """
 
     def __init__(self, keys: tuple[str, ...]) -> None:
-        # The oldest key: adding one in front changes no pseudonym.
-        self._secret = b"flask_streamend pseudonym" + keys[-1].encode()
+        self._secrets = [b"flask_streamend pseudonym" + key.encode() for key in keys]
         self.fingerprints = tuple(map(_fingerprint, keys))
         self._fernet = MultiFernet([Fernet(key) for key in keys])
 
-    def pseudonym(self, name: str) -> str:
-        """Return a name that stands for another one and does not tell it, the same every time."""
-        return hmac.new(self._secret, name.encode(), hashlib.sha256).hexdigest()[:24]
+    def pseudonyms(self, name: str) -> list[str]:
+        """Return names that stand for another one and do not tell it, the same every time.
+
+        The first is the one to use, of the newest key; by the others it went before a rotation.
+        """
+        text = name.encode(errors="surrogatepass")
+        return [hmac.new(key, text, hashlib.sha256).hexdigest()[:24] for key in self._secrets]
+
+    def name(self, viewer_id: str | None) -> str:
+        """Return who a viewer is as a pseudonym; empty where nobody says."""
+        return self.pseudonyms(viewer_id)[0] if viewer_id else ""
 
     def seal(self, *values: str) -> str:
         """Return the values as one token."""

@@ -99,6 +99,10 @@ class Settings:
         "STREAMEND_MAIL_TIMEOUT", 10.0, checks.number(0.1, 300, "seconds"),
         "Bound on each step of an SMTP exchange, in seconds.",
     )  # fmt: skip
+    notice_figures: bool = _setting(
+        "STREAMEND_NOTICE_FIGURES", False, checks.boolean,
+        "Add lines to the notice: when the session began and ended, its duration, its viewers.",
+    )  # fmt: skip
     max_clients: int | None = _setting(
         "STREAMEND_MAX_CLIENTS",
         None,
@@ -108,6 +112,18 @@ class Settings:
     max_clients_per_event: int | None = _setting(
         "STREAMEND_MAX_CLIENTS_PER_EVENT", None, checks.whole(1, 10_000_000, none=True),
         "Viewers of one event.",
+    )  # fmt: skip
+    max_clients_per_address: int | None = _setting(
+        "STREAMEND_MAX_CLIENTS_PER_ADDRESS", None, checks.whole(1, 10_000_000, none=True),
+        "Viewers from one address, in each process.",
+    )  # fmt: skip
+    handshake_rate: str | None = _setting(
+        "STREAMEND_HANDSHAKE_RATE", None, checks.rate,
+        "Handshakes from one address, in each process.",
+    )  # fmt: skip
+    max_messages_per_second: int | None = _setting(
+        "STREAMEND_MAX_MESSAGES_PER_SECOND", 100, checks.whole(1, 1_000_000, none=True),
+        "More from a viewer, over ten seconds, closes its socket with 1008.",
     )  # fmt: skip
     max_message_bytes: int = _setting(
         "STREAMEND_MAX_MESSAGE_BYTES", 4096, checks.whole(1, 1 << 24, "bytes"),
@@ -163,7 +179,8 @@ class Settings:
     @property
     def limited(self) -> bool:
         """Return whether there is a limit on viewers."""
-        return self.max_clients is not None or self.max_clients_per_event is not None
+        limits = (self.max_clients, self.max_clients_per_event, self.max_clients_per_address)
+        return any(limit is not None for limit in limits)
 
     @property
     def by_viewers(self) -> bool:

@@ -1,7 +1,8 @@
 """Signals an application may connect to.
 
 The sender is the application; each carries ``event_id``, ``session``, ``clients`` and ``at``
-(seconds since the epoch, on the store's clock). ``event_ended``, ``notification_sent`` and
+(seconds since the epoch, on the store's clock); ``event_ended`` also ``started_at``, ``duration``
+(seconds), ``peak`` and ``unique_viewers``. ``event_ended``, ``notification_sent`` and
 ``notification_failed`` fire in the process that claims the end, often an RQ worker: connect them
 where the application is made.
 """

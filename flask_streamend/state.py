@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from redis import Redis
 
     from .access import Refusals, Tokens
+    from .addresses import Addresses
     from .canaries import Canaries
     from .capacity import Capacity
     from .contact import Contact
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from .keeper import Keeper
     from .loading import Loading
     from .notices.deliverer import Deliverer
+    from .notices.recording import Recording
     from .observing import Observers
     from .presence import Presence
     from .sealing import Sealer
@@ -69,6 +71,7 @@ class AppState:
     loading: Loading
     timer: Timer[Alarm]
     alarms: Alarms
+    recording: Recording
     deliverer: Deliverer
     spans: EndSpans
     ringing: Ringing
@@ -80,6 +83,7 @@ class AppState:
     problems: dict[str, float] = field(default_factory=dict)
     capacity: Capacity | None = None
     # A process's own; made anew in a child process.
+    addresses: Addresses = field(init=False)
     keeper: Keeper = field(init=False)
     endings: Endings = field(init=False)
     contact: Contact = field(init=False)

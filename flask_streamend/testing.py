@@ -39,7 +39,7 @@ from .event import EventStatus, Notice
 from .notices.mail import MailChannel
 from .state import AppState, state_of
 from .store.memory import MemoryStore
-from .viewers import Silent
+from .viewers import Named
 from .wiring import build
 
 if TYPE_CHECKING:
@@ -111,11 +111,15 @@ class Stage:
             state.sweep.beat()
             if state.store.look(None).ready:
                 state.deliverer.deliver_due()
+                state.recording.finish()
 
     @contextmanager
-    def viewer(self, event_id: str) -> Iterator[None]:
-        """Have somebody watch for as long as the context lasts."""
-        state, viewer = self.state, Silent()
+    def viewer(self, event_id: str, viewer_id: str | None = None) -> Iterator[None]:
+        """Have somebody watch for as long as the context lasts.
+
+        :param viewer_id: who it is, for the event's unique viewers.
+        """
+        state, viewer = self.state, Named(self.state.sealer.name(viewer_id))
         with self.app.app_context():
             delay = state.loading.event(event_id).grace(state.settings.delay)
             with state.presence.viewing(event_id, viewer, delay):

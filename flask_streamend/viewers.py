@@ -8,6 +8,10 @@ from typing import Protocol
 class Viewer(Protocol):
     """Somebody who watches, as this process knows them."""
 
+    @property
+    def name(self) -> str:
+        """Who it is, hashed; empty where nobody said."""
+
     def stop(self, code: int) -> None:
         """Let go of, with a close code. Must not block."""
 
@@ -23,6 +27,7 @@ class Silent:
     """A viewer who is only counted."""
 
     __slots__ = ()
+    name = ""
     listens = False
 
     def stop(self, code: int) -> None:
@@ -30,3 +35,15 @@ class Silent:
 
     def tell(self, clients: int) -> None:
         """Do nothing."""
+
+
+class Named(Silent):
+    """A viewer who is only counted, and told from others.
+
+    :param name: who it is, hashed.
+    """
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name

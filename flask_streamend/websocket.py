@@ -8,57 +8,56 @@ from __future__ import annotations
 
 import json
 import socket
-import threading
 import time
-from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 from flask import Blueprint, Flask, Request, Response, jsonify, request
 from flask_sock import Sock
 from simple_websocket import ConnectionClosed
-from wsproto import WSConnection
-from wsproto.connection import Connection
-from wsproto.events import BytesMessage, Event, Ping, TextMessage
+from simple_websocket import ConnectionError as NotConnected
+from wsproto.events import Ping
+from wsproto.utilities import ProtocolError
 
 from .access import (
     DRAINING,
+    FLOOD,
     Refusal,
     bad_event_id,
     limit_reached,
     no_such_event,
     origin_refused,
-    viewer_refused,
+    viewer_named,
 )
+from .inbound import BOUNDS, POLICY_VIOLATION, Reader
 from .state import KEY, AppState
 from .telemetry.logs import log
 
-#: RFC 6455, 7.4.1: a silent viewer broke the rule that a ping is answered.
-POLICY_VIOLATION = 1008
 #: Seconds in which a reader thread that has met its socket's end is sure to be over.
 SETTLE = 0.05
 
 #: A header of refusals: this was a WebSocket's handshake when it came here.
 SEEN = "X-Streamend-WebSocket"
+#: What simple-websocket and wsproto raise over a handshake that is none: headers that are missing,
+#: twice there, or that can't be read.
+_NO_HANDSHAKE = (ProtocolError, NotConnected, ValueError)
 RULE = "/ws/<path:event_id>"
 ENDPOINT = "socket"
-#: Where the request's environment says that its socket is a viewer's: how long a message may be.
-LIMIT = "flask_streamend.max_message_bytes"
-#: Where every socket's messages go.
-_NOWHERE: deque[Any] = deque(maxlen=0)
 
 
 class SocketViewer:
     """A viewer with a socket.
 
     :ivar listens: whether it asked to hear how many watch (``?count=1``).
+    :ivar name: who it is, hashed.
     """
 
-    __slots__ = ("_clients", "_code", "_ws", "listens")
+    __slots__ = ("_clients", "_code", "_ws", "listens", "name")
 
     def __init__(self) -> None:
         self.listens = False
+        self.name = ""
         self._ws: Any = None
         self._code: int | None = None
         self._clients: int | None = None
@@ -140,8 +139,11 @@ def _guard(views: dict[str, Callable[..., Any]], endpoint: str, state: AppState)
             return refused
         try:
             return handshake(state, viewer, event_id)
+        except _NO_HANDSHAKE:
+            return _bad_handshake()
         finally:
             state.presence.leave(event_id, viewer)
+            state.addresses.leave(request.remote_addr)
 
     views[endpoint] = guarded
 
@@ -154,20 +156,23 @@ def _admit(state: AppState, event_id: str, viewer: SocketViewer | None) -> Respo
     asked: Request = request._get_current_object()  # type: ignore[attr-defined]
     # A socket that was open for hours is no slow request (prometheus-flask-exporter's switch).
     asked.prom_do_not_track = True  # type: ignore[attr-defined]
-    delay = _decide(state, event_id, asked)
-    if isinstance(delay, Refusal):
-        return state.refusals.refuse(delay, event_id)
+    decided = _decide(state, event_id, asked)
+    if isinstance(decided, Refusal):
+        return state.refusals.refuse(decided, event_id)
+    delay, who = decided
     if viewer is not None:
+        viewer.name = state.sealer.name(who)
         viewer.listens = _value(asked, "count") == "1"
-        asked.environ[LIMIT] = state.settings.max_message_bytes
+        asked.environ[BOUNDS] = state.settings
     if state.settings.limited:
         # One at a time where there is a limit: two would both see the last place free.
         with state.admitting:
-            refusal = _limit(state, event_id)
+            refusal = _limit(state, event_id) or state.addresses.full(asked.remote_addr)
             if refusal is not None:
                 return state.refusals.refuse(refusal, event_id)
             if viewer is not None:
                 state.presence.enter(event_id, viewer, delay)
+                state.addresses.enter(asked.remote_addr)
     elif viewer is not None:
         state.presence.enter(event_id, viewer, delay)
     return None
@@ -178,28 +183,29 @@ def _limit(state: AppState, event_id: str) -> Refusal | None:
     return limit_reached(state.settings, state.presence.watchers(event_id), everything)
 
 
-def _decide(state: AppState, event_id: str, asked: Request) -> Refusal | float:
-    """Return why a viewer is not let in, else the event's grace period in seconds."""
+def _decide(state: AppState, event_id: str, asked: Request) -> Refusal | tuple[float, str]:
+    """Return why a viewer is not let in, else the event's grace period in seconds and who it is."""
     settings = state.settings
     refusal = bad_event_id(event_id) or origin_refused(asked, settings)
     if refusal is None and state.draining:
         refusal = DRAINING
+    refusal = refusal or state.addresses.too_often(asked.remote_addr)
     if refusal is not None:
         return refusal
     found = state.loading.event(event_id)
     if found.missing:
         return no_such_event(event_id)
-    return _viewer_refused(state, event_id, asked) or found.grace(settings.delay)
+    who = _who(state, event_id, asked)
+    return who if isinstance(who, Refusal) else (found.grace(settings.delay), who)
 
 
-def _viewer_refused(state: AppState, event_id: str, asked: Request) -> Refusal | None:
-    """Ask the join token, where one came, else the application's viewer loader."""
+def _who(state: AppState, event_id: str, asked: Request) -> Refusal | str:
+    """Ask the join token, else the viewer loader: the viewer's id, empty where nobody gives one."""
     token = _value(asked, "token")
     if token is not None:
-        checked = state.tokens.check(token, event_id)
-        return checked if isinstance(checked, Refusal) else None
+        return state.tokens.check(token, event_id)
     hint = " No cookie came with the request: is the page on another host name?"
-    return viewer_refused(state, event_id, "" if asked.cookies else hint)
+    return viewer_named(state, event_id, "" if asked.cookies else hint)
 
 
 def _value(asked: Request, name: str) -> str | None:
@@ -208,65 +214,31 @@ def _value(asked: Request, name: str) -> str | None:
 
 
 def _upgrade_required(event_id: str) -> Response:
-    response = jsonify(
-        {
-            "error": "upgrade-required",
-            "message": f"Event {event_id} is watched over a WebSocket at this address.",
-        }
-    )
+    message = f"Event {event_id} is watched over a WebSocket at this address."
+    response = jsonify({"error": "upgrade-required", "message": message})
     response.status_code = 426
     response.headers["Upgrade"] = "websocket"
     return response
 
 
-class Reader(threading.Thread):
-    """simple-websocket's reader, made ready for a viewer's socket before its first byte.
-
-    It is given to simple-websocket as ``thread_class``, and changes nothing for an application's
-    own sockets.
-    """
-
-    def __init__(self, target: Callable[[], None]) -> None:
-        ws: Any = target.__self__  # type: ignore[attr-defined]
-        limit = ws.environ.get(LIMIT)
-        if limit is not None:
-            ws.input_buffer = _NOWHERE
-            ws.max_message_size = limit
-            # By its class: functions put in place of two methods would cost each viewer more.
-            ws.ws.__class__ = Inbound
-            # Over, and worth twenty objects for as long as the viewer stays.
-            ws.ws.handshake = None
-        super().__init__(target=target)
-
-
-class Inbound(WSConnection):
-    """A viewer's protocol once hands are shaken: fair to all, and with messages counted in bytes.
-
-    Under gevent a socket that always has something to read never yields: one viewer's flood would
-    stop the whole worker, and keep away even the code that bounds what is read.
-    """
-
-    connection: Connection
-
-    def receive_data(self, data: bytes | None) -> None:
-        """Yield, then take in what was read."""
-        time.sleep(0)
-        self.connection.receive_data(data)
-
-    def events(self) -> Generator[Event, None, None]:
-        """Yield what was received, texts as bytes: else their characters would be counted."""
-        for event in self.connection.events():
-            if isinstance(event, TextMessage):
-                data = event.data.encode()
-                yield BytesMessage(data, event.frame_finished, event.message_finished)
-            else:
-                yield event
+def _bad_handshake() -> Response:
+    response = jsonify(
+        {
+            "error": "bad-handshake",
+            "message": "The request asks for a WebSocket, and its headers are not RFC 6455's.",
+        }
+    )
+    response.status_code = 400
+    response.headers["Sec-WebSocket-Version"] = "13"
+    return response
 
 
 def _watch(ws: Any, state: AppState, viewer: SocketViewer, event_id: str) -> None:
     """Hold the socket until it is gone, whoever ended it and however."""
     try:
         viewer.hold(ws, state.settings.ping_interval)
+        if ws.ws.flooded:
+            state.refusals.note(FLOOD, event_id)
     except (ConnectionClosed, OSError):
         pass
     except Exception:  # noqa: BLE001 - logged with its trace; the viewer must be let go

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from flask import Flask
 
 from .access import Refusals, Tokens
+from .addresses import Addresses
 from .alarms import RQAlarms
 from .alarms_local import LocalAlarms
 from .canaries import Canaries
@@ -23,6 +24,7 @@ from .keeper import Keeper
 from .loading import Loading
 from .notices.deliverer import Deliverer
 from .notices.mail import MailChannel
+from .notices.recording import Recording
 from .observing import Observers
 from .presence import Presence
 from .sealing import Sealer, keys_for
@@ -86,7 +88,8 @@ def build(
 
     def ringing(store: MemoryStore, timer: Timer[Alarm]) -> Alarms:
         here = LocalAlarms(timer, lambda: state.keeper.wake(0.0))
-        sender = Deliverer(settings, store, here, loading, observers, MailChannel(settings))
+        mail = MailChannel(settings)
+        sender = Deliverer(settings, store, here, loading, observers, mail, recording)
         here.connect(lambda: _deliver(app, sender))
         return here
 
@@ -102,6 +105,7 @@ def build(
     canaries = Canaries(store, sealer)
     loading = Loading(app, lambda: extension.event_loader_function, holds, tally, canaries)
     observers = Observers(app, tally)
+    recording = Recording(app, lambda: extension.event_loader_function, tally)
     state = AppState(
         extension=extension,
         settings=settings,
@@ -117,8 +121,10 @@ def build(
         loading=loading,
         timer=timer,
         alarms=alarms,
+        recording=recording,
         deliverer=Deliverer(
-            settings, store, alarms, loading, observers, channel or MailChannel(settings)
+            *(settings, store, alarms, loading, observers),
+            *(channel or MailChannel(settings), recording),
         ),
         spans=EndSpans(None if redis is None else settings.queue),
         ringing=ringing,
@@ -135,6 +141,7 @@ def build(
 def renew(state: AppState) -> None:
     """Give a process a holder, a timer and a keeper of its own."""
     state.timer.clear()
+    state.addresses = Addresses(state.settings)
     state.spans.renew()
     spans = state.spans
     keeper = state.keeper = Keeper(lambda: state.tally.error("store"))
@@ -178,6 +185,7 @@ def renew(state: AppState) -> None:
     tasks = (presence.tick, endings.tick, sweep.tick, state.write_counts, introduction.tick)
     for task in (*tasks, hooks.tick):
         keeper.add(task)
+    keeper.add(state.recording.tick)
     if stand_in is not None:
         keeper.add(stand_in.tick)
 
@@ -202,6 +210,7 @@ def _after_fork() -> None:
     for state in list(living):
         state.tally.renew()
         state.loading.renew()
+        state.recording.renew()
         state.observers.renew()
         renew(state)
 

@@ -54,6 +54,9 @@ class Introduced(rq.Worker):
             return of_worker(app, state, server, tuple(self.queue_names()), self.connection)
 
         self._introduction = Introduction(facts, known, tell)
+        # What was wrong with a worker is cured by starting it again; else the next alarm says so.
+        with suppress(StoreError):
+            self._here.note_problem("worker-keys", False)
 
     def heartbeat(self, *args: object, **kwargs: object) -> None:
         """Beat as RQ does."""
@@ -110,6 +113,7 @@ class TunedWorker(Introduced):
             self._be_known()
             self.streamend.sweep.tick()
             self.streamend.write_counts()
+            self.streamend.recording.tick()
 
     def _be_known(self) -> None:
         """Register again where Redis came back empty: RQ does so at a start only."""
@@ -145,14 +149,23 @@ class TunedWorker(Introduced):
 
 
 def run(state: AppState, queues: tuple[str, ...], burst: bool, scheduler: bool) -> None:
-    """Work until told to stop.
-
-    RQ's worker bears a lost connection while it waits for a job. For anything else that Redis may
-    do, as refuse a write because its memory is full, it quits; then another one begins here.
+    """Work until told to stop; what is left to be recorded then is, in a bounded time.
 
     :param queues: names of queues; none: the application's own.
     :param scheduler: run RQ's scheduler too, for the scheduled jobs of others.
     :raises RedisError: where Redis can't be reached at the start.
+    """
+    try:
+        _run(state, queues, burst, scheduler)
+    finally:
+        state.recording.finish()
+
+
+def _run(state: AppState, queues: tuple[str, ...], burst: bool, scheduler: bool) -> None:
+    """Work until told to stop.
+
+    RQ's worker bears a lost connection while it waits for a job. For anything else that Redis may
+    do, as refuse a write because its memory is full, it quits; then another one begins here.
     """
     # It beats, and holds nothing.
     state.sweep.holding = False

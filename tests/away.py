@@ -11,7 +11,7 @@ from pathlib import Path
 
 NEEDED = (
     *("tests", "example_app", "docs", "benchmarks", "grafana"),
-    *("README.md", "CHANGELOG.md", "pyproject.toml", "setup.cfg", "tox.ini"),
+    *("README.md", "CHANGELOG.md", "SECURITY.md", "pyproject.toml", "setup.cfg", "tox.ini"),
 )
 
 

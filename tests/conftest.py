@@ -19,6 +19,7 @@ from flask_streamend.store.redis import RedisStore
 from .apps.store import pooled
 from .collector import Collector
 from .ground import Ground
+from .postgres import PostgresServer, postgres_programs
 from .servers import Mailbox, Process, Site, eventually, free_port, redis_program
 
 StartSite = Callable[..., Site]
@@ -100,6 +101,19 @@ def collector() -> Iterator[Collector]:
     collector = Collector()
     yield collector
     collector.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """Return a PostgreSQL that this run started; what a test finds in it is another's."""
+    programs = postgres_programs()
+    if programs is None:
+        missing("postgres", "apt-get install postgresql")
+        return
+    server = PostgresServer(programs)
+    server.start()
+    yield server
+    server.remove()
 
 
 @pytest.fixture(params=["redis", "memory"])

@@ -67,9 +67,18 @@ def accepts(port: int) -> bool:
 
 
 class Process:
-    """A child process in a group of its own, with its output in a file."""
+    """A child process in a group of its own, with its output in a file.
 
-    def __init__(self, args: Sequence[str], log: Path, env: dict[str, str] | None = None) -> None:
+    :param user: whom it runs as, in :class:`subprocess.Popen`'s words; None: as this process does.
+    """
+
+    def __init__(
+        self,
+        args: Sequence[str],
+        log: Path,
+        env: dict[str, str] | None = None,
+        user: dict[str, Any] | None = None,
+    ) -> None:
         self.log = log
         with log.open("ab") as out:
             self.popen = subprocess.Popen(
@@ -79,6 +88,7 @@ class Process:
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **(env or {})},
                 start_new_session=True,
+                **(user or {}),
             )
 
     def output(self) -> str:

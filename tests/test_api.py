@@ -112,7 +112,7 @@ def test_events_are_shown_as_their_status(app: Flask) -> None:
     assert rows["ending"]["due_at"] == pytest.approx(rows["ending"]["started_at"] + 600, abs=1)
     assert get(app, "/streamend/events/nobody", **BEARER).json == {
         **{"event_id": "nobody", "state": "idle", "clients": 0, "session": None},
-        **{"started_at": None, "due_at": None, "peak": 0},
+        **{"started_at": None, "due_at": None, "peak": 0, "unique_viewers": None},
     }
     bad = get(app, "/streamend/events/not an id", **BEARER)
     assert (bad.status_code, bad.json["error"]) == (400, "bad-event-id")  # type: ignore[index]

@@ -46,11 +46,11 @@ NOTICE = Notice(
 
 
 def test_a_notice_has_its_words() -> None:
-    """One wording for every channel; what is to be short has one line for a name and one link."""
+    """One wording for every channel; a name is one line in each, and brings no other line."""
     assert NOTICE.subject == "Event Stream Ended - Friday jam"
     assert NOTICE.title == "Event Stream Completed"
     gone = "All viewers have disconnected from the stream."
-    assert NOTICE.body == f'Your event "Friday\r\njam" stream has ended. {gone}'
+    assert NOTICE.body == f'Your event "Friday jam" stream has ended. {gone}'
     link = "View Event Dashboard: https://live.example.org/events/jam"
     assert NOTICE.text == f'Your event "Friday jam" stream has ended. {gone}\n{link}'
     stopped = replace(NOTICE, stopped=True)

@@ -441,9 +441,3 @@ def test_the_changelog_has_its_form() -> None:
     sections = re.findall(r"^### (.+)$", text_of(ROOT / "CHANGELOG.md"), re.MULTILINE)
     assert sections
     assert set(sections) <= kinds
-
-
-def test_what_is_not_there_yet_is_not_there() -> None:
-    """No command, route or name that the README says is missing has come meanwhile."""
-    for name in ("SQLAlchemyDirectory",):
-        assert name not in flask_streamend.__all__, f"{name} is there: say so in the README"

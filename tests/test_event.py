@@ -116,7 +116,7 @@ def test_an_event_cannot_be_changed() -> None:
 
 def test_a_status_is_the_apis_json() -> None:
     """A status as JSON has exactly the contract's members."""
-    status = EventStatus("jam", "ending", 0, "s1", 1700000000.5, 1700000030.5, 3)
+    status = EventStatus("jam", "ending", 0, "s1", 1700000000.5, 1700000030.5, 3, 40)
     assert json.loads(json.dumps(status.to_dict())) == {
         "event_id": "jam",
         "state": "ending",
@@ -125,6 +125,7 @@ def test_a_status_is_the_apis_json() -> None:
         "started_at": 1700000000.5,
         "due_at": 1700000030.5,
         "peak": 3,
+        "unique_viewers": 40,
     }
 
 
@@ -138,4 +139,5 @@ def test_an_idle_status_holds_nothing_of_a_session() -> None:
         "started_at": None,
         "due_at": None,
         "peak": 0,
+        "unique_viewers": None,
     }

@@ -12,11 +12,13 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from cryptography.fernet import Fernet
 from flask import Flask
 from werkzeug.test import TestResponse
 
 from flask_streamend import Event, EventStatus, StreamEnd
 from flask_streamend.hooks import Call, current_call
+from flask_streamend.sealing import Sealer
 from flask_streamend.state import state_of
 
 TOKEN = "hook-secret"
@@ -273,6 +275,23 @@ def test_an_address_is_not_in_the_store(hooked: Hooked) -> None:
     names = [name for _, name, _ in hooked.state.store.guests("")]
     assert sorted(name[: name.index(" ")] for name in names) == ["nginx-rtmp/east", "srs/"]
     assert not [name for name in names if "127.0.0.1" in name or "9308h583" in name]
+
+
+def test_a_connection_is_one_over_a_rotation_of_keys() -> None:
+    """Who came under the older key is there once, and goes under the newer."""
+    older, newer = Fernet.generate_key().decode(), Fernet.generate_key().decode()
+    hooked = Hooked(STREAMEND_ENCRYPTION_KEYS=[older], STREAMEND_END_ON="publisher")
+    hooked.nginx("publish", 9)
+    for number in (5, 6):
+        hooked.nginx("play", number)
+    hooked.state.sealer = Sealer((newer, older))
+    hooked.nginx("publish", 9)
+    hooked.nginx("play")
+    assert hooked.clients() == 2
+    hooked.nginx("play_done", 6)
+    assert hooked.clients() == 1
+    hooked.nginx("publish_done", 9)
+    assert hooked.status().state == "ending"
 
 
 PUBLISHERS = [

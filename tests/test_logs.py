@@ -14,7 +14,7 @@ import pytest
 
 from flask_streamend import signals
 from flask_streamend.logs import JsonFormatter
-from flask_streamend.telemetry.logs import log, mask
+from flask_streamend.telemetry.logs import error_text, log, mask
 
 from .apps.local import make_app, state
 from .apps.pages import ROOT, marked
@@ -260,3 +260,19 @@ def test_without_python_json_logger_the_cure_is_said() -> None:
     assert python(program) == (
         "flask_streamend.logs needs python-json-logger: pip install 'flask-streamend[logs]'"
     )
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("no 'Event Stream Ended - Friday jam' here", "no 'Event Stream Ended - …' here"),
+        ("no FRIDAY\r\n jam", "no …"),
+        ("https://live.example.org/events/7 is spam", "…/events/7 is spam"),
+        ("=?utf-8?q?Ended_-_Z=C3=BCrich?= is spam", "… is spam"),
+        ("Friday jams are fine, 421 4.7.0 too", "Friday jams are fine, 421 4.7.0 too"),
+    ],
+)
+def test_what_a_mail_server_repeats_is_masked(said: str, shown: str) -> None:
+    """An event's name, a link, and a header that is encoded are not in an error's text."""
+    private = ("Friday  jam", "https://live.example.org", "4")
+    assert error_text(OSError(said), private) == f"OSError: {shown}"

@@ -79,7 +79,10 @@ def test_each_signal_of_a_session(site: Site, worker: Process, file: Path) -> No
         ("notification_sent", 0),
     ]
     assert all(line["app"] for line in found), "the sender is the application"
-    assert all(set(line["what"]) == {"event_id", "session", "clients", "at"} for line in found)
+    every = {"event_id", "session", "clients", "at"}
+    figures = {"started_at", "duration", "peak", "unique_viewers"}
+    for line in found:
+        assert set(line["what"]) == every | (figures if line["signal"] == "event_ended" else set())
     assert len({line["what"]["session"] for line in found}) == 1
     at = [line["what"]["at"] for line in found]
     assert at[:8] == sorted(at[:8])

@@ -50,5 +50,5 @@ def test_a_handshake_that_fails_leaves_no_viewer(app: Flask) -> None:
             headers={"Connection": "Upgrade", "Upgrade": "websocket"},
             environ_overrides={"werkzeug.socket": there},
         )
-    assert answer.status_code == 500
+    assert (answer.status_code, answer.json["error"]) == (400, "bad-handshake")  # type: ignore[index]
     assert state_of(app).presence.counts() == {}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from redis import Redis
 
-from flask_streamend.store.base import Introduced
 from flask_streamend.store.bounds import PROCESSES_MAX
 from flask_streamend.store.interface import Store
+from flask_streamend.store.introduced import Introduced
 from flask_streamend.store.redis import RedisStore
 
 from .apps.store import LEASE, Web

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from flask import Flask
 from simple_websocket import ConnectionClosed
 
 from flask_streamend import Event, StreamEnd
+from flask_streamend.signals import event_ended
 from flask_streamend.testing import Refused, live
 
 from .servers import eventually
@@ -127,3 +129,74 @@ def test_the_stage_leaves_the_application_as_it_was(app: Flask) -> None:
     with live(app):
         assert state.store is not before["store"]
     assert dict(vars(state)) == before
+
+
+def test_a_notice_has_the_session_s_figures(app: Flask) -> None:
+    """The end's signal, the API and the notice say how long it was and how many watched."""
+    app.config["STREAMEND_NOTICE_FIGURES"] = True
+    app.config["STREAMEND_API_TOKEN"] = "open-sesame"
+    heard: list[dict[str, Any]] = []
+
+    def hear(_app: Flask, **what: Any) -> None:
+        heard.append(what)
+
+    def hear_some(_app: Flask, event_id: str, session: str, clients: int, at: float) -> None:
+        some.append(event_id)
+
+    some: list[str] = []
+    named = Flask(__name__)
+    named.config.update(app.config)
+    streamend = StreamEnd(named, lambda event_id: Event(event_id, "Friday jam", "h1", "h@ex.org"))
+    loader_says: list[str | None] = ["ann", "ben", ""]
+    streamend.viewer_loader(lambda event_id: loader_says.pop(0))
+    client = named.test_client()
+    page = {"Authorization": "Bearer open-sesame"}
+    hears, hears_some = (event_ended.connected_to(one, sender=named) for one in (hear, hear_some))
+    with live(named) as stage, hears, hears_some:
+        with named.app_context():
+            token = streamend.join_token("jam", "cem")
+        with stage.socket("jam"), stage.socket("jam"):
+            stage.advance(3700)
+        with stage.socket("jam"), named.app_context():
+            streamend.seen("jam", "ann", ttl=1)
+            with stage.viewer("jam", "dan"), streamend.viewing("jam"):
+                stage.advance(60)
+        with stage.viewer("jam"), named.app_context(), streamend.viewing("jam", "dan"):
+            stage.advance(1)
+        with stage.socket("jam", query=f"token={token}"):
+            stage.advance(1)
+        status = client.get("/streamend/events/jam", headers=page).json
+        assert status is not None
+        assert status["unique_viewers"] == 4
+        stage.advance(40)
+        (notice,) = stage.notices
+        assert (notice.peak, notice.unique_viewers) == (4, 4)
+        assert notice.duration == pytest.approx(3791, abs=2)
+        (ended,) = heard
+        assert some == ["jam"], "a receiver is given what it names"
+        assert ended["started_at"] == notice.started_at
+        assert (ended["peak"], ended["unique_viewers"]) == (4, 4)
+        assert ended["duration"] == notice.duration
+        rows = client.get("/streamend/deliveries", headers=page).json
+        assert rows is not None
+        (row,) = rows["deliveries"]
+        assert {key: row[key] for key in ("started_at", "duration", "peak", "unique_viewers")} == {
+            key: ended[key] for key in ("started_at", "duration", "peak", "unique_viewers")
+        }
+        (mail,) = stage.mails
+        for text in (mail.body, mail.html):
+            assert text is not None
+            for line in ("Duration: 1 h 3 min", "Most viewers at once: 4", "Different viewers: 4"):
+                assert line in text
+
+
+def test_a_notice_has_no_figures_unless_asked(app: Flask) -> None:
+    """By default the notice is the plain one."""
+    with live(app) as stage:
+        with stage.viewer("jam"):
+            stage.advance(1)
+        stage.advance(31)
+        (mail,) = stage.mails
+        assert mail.body is not None
+        assert "Duration" not in mail.body
+        assert "stream.\n\nView Event Dashboard: http" in mail.body

@@ -43,8 +43,12 @@ def viewers() -> Iterator[None]:
 def _plain_site(
     request: pytest.FixtureRequest, _redis_port: int, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Site]:
-    """Return a site with default settings."""
-    settings = {"STREAMEND_REDIS_URL": f"redis://127.0.0.1:{_redis_port}/0", "STREAMEND_DELAY": 0}
+    """Return a site with default settings, save that viewers may send as fast as they can."""
+    settings = {
+        "STREAMEND_REDIS_URL": f"redis://127.0.0.1:{_redis_port}/0",
+        "STREAMEND_DELAY": 0,
+        "STREAMEND_MAX_MESSAGES_PER_SECOND": None,
+    }
     site = Site(tmp_path_factory.mktemp("site"), settings, request.param)
     yield site
     site.process.stop()
@@ -223,7 +227,8 @@ def test_a_broken_frame_is_a_leave(plain_site: Site) -> None:
 @both_workers
 def test_a_viewer_who_reads_nothing_is_gone(start_site: StartSite, worker: Worker) -> None:
     """Who sends pings and never reads the pongs, until nothing moves any more, is let go."""
-    site = start_site(*worker, STREAMEND_PING_INTERVAL=0.5)
+    bounds = {"STREAMEND_PING_INTERVAL": 0.5, "STREAMEND_MAX_MESSAGES_PER_SECOND": None}
+    site = start_site(*worker, **bounds)
     viewer = RawViewer(site.port, "jam")
     wait_for(site, 1)
     viewer.sock.settimeout(5)

@@ -39,18 +39,19 @@ class RawViewer:
 
     :param port: the site's port.
     :param event_id: the event to watch.
+    :param more: more lines of the request's head, each with its end.
     """
 
     opened: ClassVar[list[RawViewer]] = []
 
-    def __init__(self, port: int, event_id: str) -> None:
+    def __init__(self, port: int, event_id: str, more: str = "") -> None:
         self.sock = socket.create_connection(("127.0.0.1", port), PATIENCE)
         self.opened.append(self)
         key = base64.b64encode(os.urandom(16)).decode()
         self.sock.sendall(
             f"GET /ws/{event_id} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\n"
             f"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n"
-            "\r\n".encode()
+            f"{more}\r\n".encode()
         )
         head = b""
         while not head.endswith(b"\r\n\r\n"):

@@ -122,9 +122,10 @@ class Checks:
         server: Server = servers()[kind]
         sight = server.look(url, fetch)
         there = {
-            names.pseudonym(self._sealer, tag, kind, viewer)
+            name
             for viewer in sight.ids
-            for kind in ("plays", "publishes")
+            for kind in names.KINDS
+            for name in names.pseudonyms(self._sealer, tag, kind, viewer)
         }
         last = self._rounds.get(name, _Round(sight, {}, {}, {}))
         seen: dict[_Key, str] = {}

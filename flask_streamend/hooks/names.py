@@ -7,6 +7,7 @@ from typing import Literal
 from ..sealing import Sealer
 
 Kind = Literal["plays", "publishes"]
+KINDS: tuple[Kind, ...] = ("plays", "publishes")
 
 
 def tag(server: str, instance: str) -> str:
@@ -14,14 +15,14 @@ def tag(server: str, instance: str) -> str:
     return f"{server}/{instance} "
 
 
-def pseudonym(sealer: Sealer, tag: str, kind: Kind, viewer: str) -> str:
-    """Return what stands for a connection; who reads it does not learn its address."""
-    return sealer.pseudonym(f"{tag}{kind} {viewer}")
+def pseudonyms(sealer: Sealer, tag: str, kind: Kind, viewer: str) -> list[str]:
+    """Return what stands for a connection, and stood before keys were rotated, newest first."""
+    return sealer.pseudonyms(f"{tag}{kind} {viewer}")
 
 
-def guest(sealer: Sealer, tag: str, kind: Kind, viewer: str, life: str) -> str:
-    """Return a connection's name in the store."""
-    return f"{tag}{life} {pseudonym(sealer, tag, kind, viewer)}"
+def guests(sealer: Sealer, tag: str, kind: Kind, viewer: str, life: str) -> list[str]:
+    """Return a connection's name in the store, and those it may have from before, newest first."""
+    return [f"{tag}{life} {name}" for name in pseudonyms(sealer, tag, kind, viewer)]
 
 
 def parts(tag: str, guest: str) -> tuple[str, str]:

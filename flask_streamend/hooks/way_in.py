@@ -14,8 +14,9 @@ from typing import Any
 
 from flask import Blueprint, Response, g, request
 
-from ..access import Refusal, bad_event_id, no_such_event, problem, viewer_refused
+from ..access import Refusal, bad_event_id, no_such_event, problem, viewer_named
 from ..state import AppState
+from ..store.base import GuestAct
 from ..telemetry.logs import error_text, log
 from . import names
 from .call import Call, HookError, Server
@@ -72,26 +73,30 @@ def _note(state: AppState, server: Server, instance: str, call: Call) -> Refusal
     """Note what a call says; return why a play is refused, else None."""
     event_id = _event_id(state, call)
     if event_id is None:
-        state.refusals.count(_NO_ID, "", "a streaming server's stream was let pass, uncounted")
+        state.refusals.note(_NO_ID, "", "a streaming server's stream was let pass, uncounted")
         return None
     found = state.loading.event(event_id)
     if found.missing and call.acts[0] in ("in", "publish"):
         what = "a streaming server's stream was let pass, uncounted"
-        state.refusals.count(no_such_event(event_id), event_id, what)
+        state.refusals.note(no_such_event(event_id), event_id, what)
         return None
     if "in" in call.acts and server.refuse is not None:
-        refusal = viewer_refused(state, event_id)
-        if refusal is not None:
-            state.refusals.count(refusal, event_id)
-            return refusal
+        who = viewer_named(state, event_id)
+        if isinstance(who, Refusal):
+            state.refusals.note(who, event_id)
+            return who
     settings = state.settings
     tag, delay = names.tag(server.name, instance), int(found.grace(settings.delay) * 1000)
     for act in call.acts:
         plays = act in ("in", "out")
         if plays or settings.end_on != "viewers":
             kind: names.Kind = "plays" if plays else "publishes"
-            guest = names.guest(state.sealer, tag, kind, call.viewer, call.life)
-            state.guests.note(act, event_id, guest, settings.hook_ttl, secrets.token_hex(8), delay)
+            guest, *before = names.guests(state.sealer, tag, kind, call.viewer, call.life)
+            ttl = settings.hook_ttl
+            state.guests.note(act, event_id, guest, ttl, secrets.token_hex(8), delay)
+            for other in before:  # who came before the keys were rotated is there once
+                gone: GuestAct = "out" if plays else "unpublish"
+                state.guests.note(gone, event_id, other, ttl, "", delay)
     return None
 
 

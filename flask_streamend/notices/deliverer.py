@@ -24,6 +24,7 @@ from ..telemetry.tracing import notifying, sending, settled, traced
 from .base import Channel, Preparing, Skip
 from .failures import reason_of
 from .mail import MailChannel, event_url, message_id, sender_of
+from .recording import Recording
 from .smtp import longest
 
 #: Ends claimed, and deliveries leased, at a time.
@@ -75,6 +76,7 @@ class Deliverer:
         loading: Loading,
         observers: Observers,
         channel: MailChannel,
+        recording: Recording,
     ) -> None:
         self._settings = settings
         self._store = store
@@ -82,6 +84,7 @@ class Deliverer:
         self._loading = loading
         self._observers = observers
         self._channel = channel
+        self._recording = recording
         self._owner = secrets.token_hex(8)
         self._lease = int(max(longest(settings), RECORD) * 1000) + SPARE_MS
 
@@ -169,7 +172,8 @@ class Deliverer:
         except Skip as skip:
             self._skip(delivery, channel, skip.reason)
         except Exception as error:  # noqa: BLE001 - whatever a channel raises is its failure
-            self._failed(delivery, channel, error, _ms_since(began))
+            private = (event.name, self._settings.frontend_url)
+            self._failed(delivery, channel, error, _ms_since(began), private)
         else:
             self._settle(delivery, channel, _Result(Outcome.SENT, took=_ms_since(began)))
             self._observers.now(signals.notification_sent, **delivery.what())
@@ -184,12 +188,22 @@ class Deliverer:
             message_id=message_id(
                 delivery.event_id, delivery.session, sender_of(current_app.config)
             ),
+            started_at=delivery.started / 1000,
+            peak=delivery.peak,
+            unique_viewers=delivery.unique_viewers,
         )
 
-    def _failed(self, delivery: Delivery, channel: Channel, error: Exception, took: int) -> None:
+    def _failed(
+        self,
+        delivery: Delivery,
+        channel: Channel,
+        error: Exception,
+        took: int,
+        private: tuple[str, ...] = (),
+    ) -> None:
         last = delivery.attempts + 1 >= self._settings.max_attempts
         outcome = Outcome.DEAD if last or isinstance(error, PermanentError) else Outcome.FAILED
-        text = error_text(error)
+        text = error_text(error, private)
         log.error(
             "Failed to send event end notification for event %s: %s",
             delivery.event_id,
@@ -213,6 +227,7 @@ class Deliverer:
             self._alarms.arm([Alarm(delivery.event_id, delivery.session, at, retry, trace)])
         elif delivery.again or delivery.attempts:
             self._alarms.disarm([delivery.session])
+        self._recording.settled(delivery, channel.name, result.outcome, result.error, late)
 
     def _record(self, delivery: Delivery, channel: Channel, result: _Result, retry: int) -> int:
         """Record an outcome, for a while even if the store is away: else it may be told twice."""

@@ -23,6 +23,8 @@ from ..errors import PermanentError
 from ..event import Notice
 from ..settings import Settings
 from .base import Skip
+from .figures import figures
+from .recipient import check_address
 from .smtp import SMTPConnection, ascii_domain
 
 
@@ -167,6 +169,7 @@ class MailChannel:
             raise Skip("no_address")
         if not mail.default_sender:
             raise PermanentError("MAIL_DEFAULT_SENDER is not set: a notice has no sender", "other")
+        host = check_address(event.host_email)
         shown = {
             "notice": notice,
             "event": event,
@@ -175,17 +178,18 @@ class MailChannel:
             "body": notice.body,
             "button": words.BUTTON,
             "url": notice.url,
+            "figures": figures(notice) if self._settings.notice_figures else [],
         }
         message = NoticeMessage(
             subject=notice.subject,
-            recipients=[event.host_email],
+            recipients=[host],
             body=render_template("streamend/notice.txt", **shown).strip() + "\n",
             html=render_template("streamend/notice.html", **shown),
             extra_headers={"Auto-Submitted": "auto-generated"},
         )
         message.msgId = notice.message_id
         if message.has_bad_headers():
-            raise PermanentError("the sender or the host's address holds a line break", "refused")
+            raise PermanentError("MAIL_DEFAULT_SENDER holds a line break", "refused")
         return message
 
 

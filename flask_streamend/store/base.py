@@ -71,6 +71,9 @@ class Held:
     left: int = 0
     unsure: int = 0
     trace: str = ""
+    names: tuple[str, ...] = ()
+    """Viewers by name who came since the last report that was answered, hashed; a repeat does no
+    harm, and who is left out comes in a later one."""
 
 
 @dataclass(frozen=True)
@@ -131,10 +134,17 @@ class Ended:
     """Viewers who were still there: more than 0 where the stream was stopped."""
     trace: str = ""
     """The context of its trace, where it has one."""
+    unique_viewers: int | None = None
+    """Different viewers, of those who have a name; None: nobody had one."""
 
     def what(self) -> dict[str, object]:
         """Return what a signal about this end carries."""
-        return _what(self)
+        return _what(self) | {
+            "started_at": self.started / 1000,
+            "duration": max(0, self.due - self.started) / 1000,
+            "peak": self.peak,
+            "unique_viewers": self.unique_viewers,
+        }
 
 
 @dataclass(frozen=True)
@@ -201,6 +211,7 @@ class Kept:
     error: str = ""
     attempts: int = 0
     trace: str = ""
+    unique_viewers: int | None = None
 
 
 @dataclass(frozen=True)
@@ -225,6 +236,10 @@ class Delivery:
     """The context of its end's trace, where it has one."""
     tried: str = ""
     """The context of the attempt before, where that was traced."""
+    started: int = 0
+    """When its session began."""
+    peak: int = 0
+    unique_viewers: int | None = None
 
     def what(self) -> dict[str, object]:
         """Return what a signal about this end carries."""
@@ -252,6 +267,12 @@ class Record:
     due_at: float
     next_at: float | None
     settled_at: float | None
+    started_at: float = 0.0
+    """When its session began, likewise."""
+    duration: float = 0.0
+    """Seconds from its session's first viewer to its end."""
+    peak: int = 0
+    unique_viewers: int | None = None
 
 
 @dataclass(frozen=True)
@@ -269,25 +290,6 @@ class Look:
     ready: int
     waiting: bool
     paused: int = 0
-
-
-@dataclass(frozen=True)
-class Introduced:
-    """A process that lives, for all the store knows, and what it said of itself.
-
-    :param who: the holder; of a worker its name after ``worker:``.
-    :param facts: what it said; empty where it said nothing yet.
-    :param clients: viewers it holds.
-    """
-
-    who: str
-    facts: str
-    clients: int = 0
-
-    @property
-    def worker(self) -> bool:
-        """Return whether it is a worker. Whether that still lives only RQ knows."""
-        return self.who.startswith("worker:")
 
 
 def _what(end: Ended | Delivery) -> dict[str, object]:

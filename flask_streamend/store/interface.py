@@ -18,7 +18,6 @@ from .base import (
     GuestAct,
     Heartbeat,
     Held,
-    Introduced,
     Kept,
     Look,
     Outcome,
@@ -26,6 +25,7 @@ from .base import (
     Report,
 )
 from .bounds import NEWEST, QUIET_MS
+from .introduced import Introduced
 from .overview import Overview
 from .totals import Totals
 

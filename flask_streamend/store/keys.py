@@ -23,6 +23,8 @@ class Keys:
     stragglers:EVENT  zset  viewer (hashed) of a stopped session -> when it is gone; for an hour
     expiry        zset    event -> when the first of its guests is gone by itself
     clients       zset    event -> viewers over all processes; 0 while ending
+    viewers       hash    event -> a sketch of who has watched by name (lib_meet.lua)
+    scratch       string  a sketch, while a script has it in hand
     sessions      hash    event -> its session as JSON
     due           zset    event -> when it ends; only while ending
     pulse         hash    when somebody was last heard of; gap and hold (lib_pulse.lua)
@@ -51,6 +53,8 @@ class Keys:
         self.holders = self.key("holders")
         self.clients = self.key("clients")
         self.sessions = self.key("sessions")
+        self.viewers = self.key("viewers")
+        self.scratch = self.key("scratch")
         self.due = self.key("due")
         self.expiry = self.key("expiry")
         self.over = self.key("over")

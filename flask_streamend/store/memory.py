@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from ..event import EventStatus
 from .base import Change, Ended, Kept, Look
 from .bounds import NEWEST, OVERDUE_MS, SEARCHED, SENDING_MS
 from .memory_facts import MemoryFacts
-from .memory_ledger import Session
 from .memory_presence import GUESTS
+from .memory_session import Session, most
 from .overview import Overview
 from .totals import OWED, SETTLED, Busy, Totals
 
@@ -91,6 +92,9 @@ class MemoryStore(MemoryFacts):
             self._clients[event] -= known.held.pop(event, 0)
         due, entry = now + end.left, self._ledger.get(end.session)
         own = Session(end.session, now - end.age, max(0, end.left), end.peak, end.trace)
+        own.unique = end.unique_viewers
+        if session is not None and same:
+            own.unique = most(own.unique, session.unique_viewers)
         if end.state == "ending":
             return entry is None and self._put_ending(event, own, due)
         put = entry is None
@@ -99,7 +103,7 @@ class MemoryStore(MemoryFacts):
                 self._stats["sessions_begun"] += 1
             elif (there := self._clients.get(event, 0)) or session.left + session.delay > due + 100:
                 session.id, session.started = self._fresh(end.session), now
-                session.peak = max(1, there)
+                session.peak, session.unique, session.met = max(1, there), None, None
                 self._stats["sessions_begun"] += 1
             else:
                 self._drop(event)
@@ -126,8 +130,10 @@ class MemoryStore(MemoryFacts):
             return True
         ends = self._due.get(event, math.inf)
         if session.id == own.id or (own.started <= ends and session.started <= due):
-            changed = own.started < session.started
-            if changed:
+            unique = most(own.unique, session.unique_viewers)
+            changed, session.unique = unique != session.unique_viewers, unique
+            if own.started < session.started:
+                changed = True
                 session.id, session.started = own.id, own.started
                 session.peak = max(session.peak, own.peak)
             if self._clients[event] and due - session.delay > session.left:
@@ -174,13 +180,14 @@ class MemoryStore(MemoryFacts):
                         error=entry.error,
                         attempts=entry.attempts,
                         trace=session.trace,
+                        unique_viewers=session.unique,
                     )
                 )
             for event, due in self._due.items():
                 session = self._sessions[event]
                 age, left = now - session.started, due - now
                 kept = Kept(event, session.id, age, left, session.peak, trace=session.trace)
-                ends.append(kept)
+                ends.append(replace(kept, unique_viewers=session.unique_viewers))
             return ends
 
     def still_owed(self, ends: Sequence[tuple[str, str]]) -> set[str]:
@@ -221,6 +228,7 @@ class MemoryStore(MemoryFacts):
             session.started / 1000,
             None if due is None else due / 1000,
             session.peak,
+            session.unique_viewers,
         )
 
     def overview(self, events: int, deliveries: int) -> Overview:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .base import Introduced
 from .bounds import PROCESSES_MAX
+from .introduced import Introduced
 from .memory_guests import MemoryGuests
 from .memory_presence import GUESTS
 

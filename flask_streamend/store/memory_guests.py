@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 
 from .base import Change, GuestAct, Report, Reported
 from .bounds import OUT_MS
-from .memory_ledger import Session
 from .memory_presence import GUESTS, MemoryPresence
+from .memory_session import Session, meet
 
 _Names = dict[str, dict[str, int]]
 
@@ -70,6 +70,8 @@ class MemoryGuests(MemoryPresence):
                 held, left = self._holders[GUESTS].held, self._after() if went else 0
                 what = (event_id, len(viewers), session, delay)
                 row = self._apply(held, *what, left=left, trace=trace)
+                # A streaming server's connection is nobody by name.
+                meet(self._sessions.get(event_id), [guest] * (came if act != "in" else 0))
             if act == "publish" and not early and publishers:
                 row = self._publish(event_id, session, delay, keeps)
             elif published and not publishers and event_id in self._sessions:

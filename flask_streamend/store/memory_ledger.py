@@ -15,6 +15,7 @@ from .base import DeadAct, Delivery, Ended, Outcome, Record
 from .bounds import KEEP_COUNT, KEEP_MS
 from .histograms import bucket
 from .memory_pulse import Pulse
+from .memory_session import Session
 from .totals import Exemplar
 
 
@@ -22,25 +23,6 @@ def steady_clock() -> Callable[[], float]:
     """Return a clock of seconds since the epoch that no change of the host's clock moves."""
     start = time.time() - time.monotonic()
     return lambda: start + time.monotonic()
-
-
-@dataclass
-class Session:
-    """A session that is not over; ``left`` is when somebody was seen to leave last.
-
-    ``kept`` lasts while its publisher does, whoever watches; ``stopping`` ends when it is due, as
-    its publisher stopped; ``emptied`` ends because viewers left.
-    """
-
-    id: str
-    started: int
-    delay: int
-    peak: int = 0
-    trace: str = ""
-    left: int = 0
-    kept: bool = False
-    stopping: bool = False
-    emptied: bool = False
 
 
 @dataclass
@@ -102,12 +84,14 @@ class MemoryLedger:
         return math.ceil((self._instant or self._clock()) * 1000)
 
     def _deliver(self, event_id: str, session: Session, due: int, clients: int) -> Ended:
+        session.close()
         self._ledger[session.id] = Entry(event_id, session, due, clients, self._now())
         self._stats.update(["sessions_ended", "deliveries_made"])
         self._observe("event_duration", max(0, due - session.started))
         self._observe("event_peak_clients", session.peak)
         return Ended(
-            event_id, session.id, due, session.started, session.peak, clients, session.trace
+            *(event_id, session.id, due, session.started, session.peak, clients, session.trace),
+            session.unique_viewers,
         )
 
     def _instants(self) -> list[int]:
@@ -131,6 +115,7 @@ class MemoryLedger:
                     Delivery(
                         *(id_, entry.event_id, session, entry.due, entry.attempts),
                         *(entry.clients, bool(entry.channel), entry.session.trace, entry.tried),
+                        *(entry.session.started, entry.session.peak, entry.session.unique),
                     )
                 )
             return taken
@@ -285,4 +270,8 @@ def _record(id_: str, entry: Entry) -> Record:
         due_at=entry.due / 1000,
         next_at=None if entry.next_at is None else entry.next_at / 1000,
         settled_at=None if entry.settled is None else entry.settled / 1000,
+        started_at=entry.session.started / 1000,
+        duration=max(0, entry.due - entry.session.started) / 1000,
+        peak=entry.session.peak,
+        unique_viewers=entry.session.unique,
     )

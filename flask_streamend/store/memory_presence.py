@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from .base import Change, Ended, Heartbeat, Held, Over, Report, Reported
 from .bounds import OVER_MS, QUIET_MS, RINGING_MS, SHARED_MAX, UNHEARD_MS
 from .memory_gone import Gone
-from .memory_ledger import MemoryLedger, Session
+from .memory_ledger import MemoryLedger
+from .memory_session import Holder, Session, meet
 
 GUESTS = "guests"
-
-
-@dataclass
-class _Holder:
-    lease: int
-    seq: int = 0
-    held: dict[str, int] = field(default_factory=dict)
 
 
 class MemoryPresence(MemoryLedger):
@@ -29,7 +23,7 @@ class MemoryPresence(MemoryLedger):
 
     def __init__(self, clock: Callable[[], float] | None = None) -> None:
         super().__init__(clock)
-        self._holders: dict[str, _Holder] = {GUESTS: _Holder(lease=2**62)}
+        self._holders: dict[str, Holder] = {GUESTS: Holder(lease=2**62)}
         self._gone = Gone()
         self._guests: dict[str, dict[str, int]] = {}
         self._stragglers: dict[str, dict[str, int]] = {}
@@ -123,7 +117,7 @@ class MemoryPresence(MemoryLedger):
                     return Report(self._after(), known=False)
                 if seq <= self._gone.last(holder, self._now()):
                     return Report(self._after())
-                known = self._holders[holder] = _Holder(lease=0, seq=-1)
+                known = self._holders[holder] = Holder(lease=0, seq=-1)
             if seq < known.seq:
                 return Report(self._after())
             last, known.lease, known.seq = known.seq, self._after() + lease, seq
@@ -157,6 +151,7 @@ class MemoryPresence(MemoryLedger):
                         rows += [flash] if flash.change is not Change.NONE else []
                     what += (left, h.trace, heard if held_up else None)
                     rows.append(self._apply(known.held, event, h.count, *what))
+                    meet(self._sessions.get(event), h.names)
             return Report(self._after(), tuple(rows))
 
     def heartbeat(
@@ -276,7 +271,8 @@ class MemoryPresence(MemoryLedger):
         if change is Change.PURGED:
             self._publishers.pop(event_id, None)
             self._stats["sessions_purged"] += 1
-            return Ended(event_id, session.id, now, session.started, session.peak, clients)
+            figures = (session.started, session.peak, clients, "", session.unique_viewers)
+            return Ended(event_id, session.id, now, *figures)
         session.trace = session.trace or trace
         gap = self._beat()
         ended = self._deliver(event_id, session, ends, clients)

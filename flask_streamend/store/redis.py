@@ -66,6 +66,7 @@ class RedisStore(RedisFacts, RedisGuests, RedisOverview):
         quiet: int = QUIET_MS,
         heard: int | None = None,
     ) -> Report:
+        k, named = self.keys, {event: h.names for event, h in held.items() if h.names}
         entries = {
             event: [
                 *(h.count, h.session, h.delay, h.most, h.age, h.peak, h.left, h.unsure),
@@ -75,9 +76,9 @@ class RedisStore(RedisFacts, RedisGuests, RedisOverview):
         }
         known, now, *rows = self._run(
             "report",
-            [*self._presence, self.keys.held(holder)],
+            [*self._presence, k.held(holder), k.viewers, k.scratch],
             *(holder, seq, lease, int(full), json.dumps(entries), knew, quiet),
-            "" if heard is None else heard,
+            *("" if heard is None else heard, json.dumps(named)),
         )
         return Report(int(now), tuple(map(reported, rows)), known=text(known) != "unknown")
 
@@ -118,7 +119,8 @@ class RedisStore(RedisFacts, RedisGuests, RedisOverview):
         self, event_id: str, change: Change, trace: str = "", when_due: bool = False
     ) -> Ended | None:
         k = self.keys
-        guests = [k.guests(event_id), k.expiry, k.stragglers(event_id), k.publishers(event_id)]
+        guests = [k.guests(event_id), k.expiry, k.stragglers(event_id), k.viewers]
+        guests.append(k.publishers(event_id))
         while True:
             with answering():
                 holders = cast(list[Any], self.redis.zrange(k.holders, 0, -1))
@@ -140,7 +142,10 @@ class RedisStore(RedisFacts, RedisGuests, RedisOverview):
     def claim(self, limit: int) -> list[Ended]:
         k = self.keys
         ended, stopped = self._run(
-            "claim", [*self._presence, k.open, k.pending], limit, int(not self._by_viewers)
+            "claim",
+            [*self._presence, k.open, k.pending, k.viewers],
+            limit,
+            int(not self._by_viewers),
         )
         ends = [*map(_ended, ended)]
         with suppress(StoreError):  # those that are decided are not to be lost by the others
@@ -156,13 +161,14 @@ class RedisStore(RedisFacts, RedisGuests, RedisOverview):
             [
                 *(e.event_id, e.session, e.age, e.peak, e.clients, e.left),
                 *(e.state, e.channel, e.error, e.attempts, e.trace),
+                -1 if e.unique_viewers is None else e.unique_viewers,
             ]
             for e in kept
         ]
         return int(
             self._run(
                 "put_back",
-                [*self._presence, k.open, *self._owed, k.closed, k.held(holder)],
+                [*self._presence, k.open, *self._owed, k.closed, k.held(holder), k.viewers],
                 *(holder, SENDING_MS, json.dumps(rows), seq),
             )
         )
@@ -258,8 +264,9 @@ def _exemplar(row: dict[str, Any]) -> Exemplar:
 
 
 def _ended(row: list[Any]) -> Ended:
-    event, session, due, started, peak, clients, trace = row
+    event, session, due, started, peak, clients, trace, unique = row
     return Ended(
         *(text(event), text(session), int(due), int(started), int(peak), int(clients)),
         trace=text(trace),
+        unique_viewers=None if int(unique) < 0 else int(unique),
     )

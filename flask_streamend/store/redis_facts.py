@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, cast
 
-from .base import Introduced
 from .bounds import PROCESSES_MAX
+from .introduced import Introduced
 from .redis_ledger import RedisLedger
 from .scripts import answering, text
 

@@ -35,7 +35,7 @@ class RedisGuests(RedisLedger):
     ) -> Report:
         k = self.keys
         keys = [k.held(k.GUESTS), k.guests(event_id), k.expiry, k.stragglers(event_id)]
-        keys += [k.publishers(event_id), k.outs(event_id)]
+        keys += [k.viewers, k.scratch, k.publishers(event_id), k.outs(event_id)]
         now, row, came, went = self._run(
             "guest",
             [*self._presence, *keys],

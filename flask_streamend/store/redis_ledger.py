@@ -122,7 +122,15 @@ def _delivery(id_: str, record: dict[str, Any]) -> Delivery:
         bool(record["channel"]),
         record.get("trace", ""),
         record.get("tried", ""),
+        int(record["started"]),
+        int(record["peak"]),
+        unique_of(record),
     )
+
+
+def unique_of(row: dict[str, Any]) -> int | None:
+    """Return how many different viewers a session or a record has; None: nobody has a name."""
+    return int(row["unique"]) if "unique" in row else None
 
 
 def shown(
@@ -140,4 +148,8 @@ def shown(
         due_at=record["due"] / 1000,
         next_at=None if next_at is None else next_at / 1000,
         settled_at=None if settled_at is None else settled_at / 1000,
+        started_at=record["started"] / 1000,
+        duration=max(0, record["due"] - record["started"]) / 1000,
+        peak=int(record["peak"]),
+        unique_viewers=unique_of(record),
     )

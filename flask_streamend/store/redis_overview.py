@@ -10,7 +10,7 @@ from ..event import EventStatus
 from .base import Record
 from .bounds import SEARCHED
 from .overview import Overview
-from .redis_ledger import RedisLedger, shown
+from .redis_ledger import RedisLedger, shown, unique_of
 from .scripts import text
 
 
@@ -54,4 +54,5 @@ def status_of(event_id: Any, packed: Any, clients: Any, due: Any) -> EventStatus
         session["started"] / 1000,
         float(due) / 1000 if ending else None,
         int(session["peak"]),
+        unique_of(session),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Iterable
 
 from flask.logging import default_handler, has_level_handler
 
@@ -15,6 +16,8 @@ _PART = r"""[^\s@<>"'(),;:\[\]]"""
 _ADDRESS = re.compile(
     rf"""(?:(?<!{_PART}){_PART}+|"[^"\n]{{0,64}}")(?:@|%40)(?:{_PART}+|\[[^\]\s]{{0,64}}\])"""
 )
+#: What is not ASCII of a header, as mail has it (RFC 2047): a subject that a server repeats.
+_ENCODED = re.compile(r"=\?[\w-]{1,40}\?[bq]\?[^?\s]{0,100}\?=", re.IGNORECASE)
 #: What would begin another line, or steer a terminal.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
@@ -69,16 +72,29 @@ def printable(text: str) -> str:
     return "".join(letter if letter.isprintable() else "?" for letter in line)
 
 
-def mask_text(text: str, limit: int = 300) -> str:
-    """Return a text, such as a server's answer, masked, bounded, and in one line."""
-    masked = " ".join(_CONTROL.sub(" ", mask(text)).split())
+def mask_text(text: str, limit: int = 300, private: Iterable[str] = ()) -> str:
+    """Return a text, such as a server's answer, masked, bounded, and in one line.
+
+    :param private: what must not be in it either; texts of one or two letters tell nothing.
+    """
+    masked = _one_line(_ENCODED.sub("…", mask(text)))
+    for secret in map(_one_line, private):
+        if len(secret) > 2:
+            masked = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", "…", masked, flags=re.IGNORECASE)
     return masked if len(masked) <= limit else masked[: limit - 1] + "…"
 
 
-def error_text(error: BaseException) -> str:
-    """Return an error as logs and the ledger may show it; its own text may be anybody's."""
+def _one_line(text: str) -> str:
+    return " ".join(_CONTROL.sub(" ", text).split())
+
+
+def error_text(error: BaseException, private: Iterable[str] = ()) -> str:
+    """Return an error as logs and the ledger may show it; its own text may be anybody's.
+
+    A mail server may repeat what it was told, and that is private.
+    """
     try:
         text = str(error)
     except Exception:  # noqa: BLE001 - an application's own kind of error
         text = "it has no text"
-    return mask_text(f"{type(error).__name__}: {text}")
+    return mask_text(f"{type(error).__name__}: {text}", private=private)

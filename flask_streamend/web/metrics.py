@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -17,6 +18,8 @@ from ..telemetry.collector import DefaultRegistry, StoreCollector
 
 #: Where prometheus_client's processes share files; set, the exporter serves nothing else.
 _SHARED = ("PROMETHEUS_MULTIPROC_DIR", "prometheus_multiproc_dir")
+#: A format's version that prometheus_client would trip over.
+_NO_VERSION = re.compile(r"version=(?!\d{1,3}(\.\d{1,3}){0,2}\s*([;,]|$))")
 
 
 def add_metrics(
@@ -59,6 +62,9 @@ def _serve_shared(exporter: PrometheusMetrics, collector: StoreCollector) -> Non
     generate = exporter.generate_metrics
 
     def both(accept: str | None = None, names: list[str] | None = None) -> tuple[str, str]:
+        if accept is not None and _NO_VERSION.search(accept):
+            # Whoever asks for what is no version gets what one gets who asks for nothing.
+            accept = None
         if not any(name in os.environ for name in _SHARED):
             page: tuple[str, str] = generate(accept, names)
             return page

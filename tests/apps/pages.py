@@ -9,7 +9,8 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PAGES = (ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md")))
+TOP = tuple(ROOT / f"{name}.md" for name in ("README", "CHANGELOG", "SECURITY"))
+PAGES = (*TOP, *sorted((ROOT / "docs").glob("*.md")))
 
 _BLOCK = re.compile(
     r"^(?:<!-- (?P<mark>\w+): (?P<value>[\w.]+) -->\n\n)?```(?P<kind>\w+)\n(?P<body>.*?)^```$",

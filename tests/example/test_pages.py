@@ -89,6 +89,17 @@ def test_the_viewer_loader_knows_who_watches(app: Flask) -> None:
         assert load_viewer("friday-jam") != load_viewer("friday-jam")
 
 
+def test_a_ticket_opens_its_event_s_socket_without_a_cookie(app: Flask) -> None:
+    """What has no cookie of the site watches with a ticket, the event it is for and no other."""
+    ticket = app.test_client().get("/api/events/friday-jam/ticket").get_json()["socket"]
+    path, _, token = ticket.partition("?")
+    assert path == "/ws/friday-jam"
+    stranger = app.test_client()
+    assert stranger.get(ticket).status_code == 426
+    assert stranger.get(f"/ws/night-bus?{token}").status_code == 403
+    assert app.test_client().get("/api/events/nobody/ticket").status_code == 404
+
+
 def test_nobody_signs_in_without_a_name(client: FlaskClient) -> None:
     """An empty name leads back to the page."""
     assert client.post("/signin", data={"name": "  "}).headers["Location"] == "/signin"

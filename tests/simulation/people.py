@@ -36,6 +36,11 @@ class Viewer:
     knowing: set[object] = field(default_factory=set)
     listens: bool = False
 
+    @property
+    def name(self) -> str:
+        """Return who it is; some come twice, or with two devices."""
+        return f"{self.number // 2:024x}"
+
     def __hash__(self) -> int:
         # Sets of viewers are gone through in an order; it is to be the same in each run.
         return self.number

@@ -16,6 +16,7 @@ from flask_streamend.jobs import LOADING_MS
 from flask_streamend.keeper import Keeper
 from flask_streamend.loading import Found
 from flask_streamend.notices.deliverer import Deliverer
+from flask_streamend.notices.recording import Recording
 from flask_streamend.observing import Observers
 from flask_streamend.presence import Presence
 from flask_streamend.standin import StandIn
@@ -150,7 +151,10 @@ class Process(Life):
         world = self.world
         loading = cast(Any, Loader(world))
         channel = cast(Any, Channel(world, self))
-        return Deliverer(world.settings, store, alarms, loading, self.observers, channel)
+        recording = Recording(world.app, lambda: None, self.tally)
+        return Deliverer(
+            *(world.settings, store, alarms, loading, self.observers), channel, recording
+        )
 
     def _ringing(self, store: MemoryStore, timer: Timer[Alarm]) -> Alarms:
         here = Ringer(timer, self)

@@ -5,9 +5,10 @@
 -- session is over with this: a viewer who comes later begins another.
 --
 -- KEYS  1 holders  2 clients  3 sessions  4 due  5 stats  6 over  7 ledger  8 pulse  9 shared
---       10 open  11 pending
+--       10 open  11 pending  12 viewers
 -- ARGV  1 how many at the most   2 "1": that viewers left is no end; the session is dropped
--- returns {{{event, session, due, started, peak, clients, trace}, ...}, {event to finish, ...}}; none
+-- returns {{{event, session, due, started, peak, clients, trace, unique viewers or -1}, ...},
+--         {event to finish, ...}}; none
 --         in a gap or a hold
 --- include clock
 --- include pulse
@@ -31,6 +32,7 @@ for i = 1, #ready, 2 do
     redis.call('ZREM', KEYS[2], event)
     redis.call('ZREM', KEYS[9], event)
     redis.call('HDEL', KEYS[3], event)
+    redis.call('HDEL', KEYS[12], event)
     if ARGV[2] == '1' and session.emptied and not session.stopping then
       redis.call('HINCRBY', KEYS[5], 'sessions_purged', 1)
     else

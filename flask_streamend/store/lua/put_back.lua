@@ -5,11 +5,11 @@
 -- came since, as one that nobody claimed in time always is.
 --
 -- KEYS  1 holders  2 clients  3 sessions  4 due  5 stats  6 over  7 ledger  8 pulse  9 shared
---       10 open  11 pending  12 sending  13 retrying  14 closed  15 held:HOLDER
+--       10 open  11 pending  12 sending  13 retrying  14 closed  15 held:HOLDER  16 viewers
 -- ARGV  1 holder   2 ms for which its own attempts in progress stay its own
 --       3 JSON [[event, session, ms since it began, peak, viewers who were there at the end,
 --         ms until it is due (negative: since), state, channel, error, attempts, the context of
---         its trace or ""], ...]
+--         its trace or "", unique viewers or -1], ...]
 --         with state "ending", or as in the ledger
 --       4 the number of the holder's last report
 -- returns how many were put back
@@ -25,6 +25,9 @@ local owed = {pending = KEYS[11], sending = KEYS[12], retrying = KEYS[13]}
 local gap, put = pulse('', 0, 0).gap, 0
 -- Delayed on its way: the holder has put back all this, and reported, since.
 if tonumber(redis.call('HGET', KEYS[15], '#seq') or '0') > tonumber(ARGV[4]) then return 0 end
+
+-- Of what two stores have seen of one session, neither is the whole.
+local function most(one, other) return one and other and math.max(one, other) or one or other end
 
 local function settle(record, state, channel, error)
   move(owed, KEYS[5], record, state)
@@ -54,7 +57,8 @@ for _, kept in ipairs(cjson.decode(ARGV[3])) do
   local record = entry and cjson.decode(entry)
   local ends = tonumber(redis.call('ZSCORE', KEYS[4], event) or math.huge)
   local own = {id = id, started = after - age, peak = peak, delay = math.max(0, left),
-    trace = kept[11] ~= '' and kept[11] or nil}
+    trace = kept[11] ~= '' and kept[11] or nil, unique = kept[12] >= 0 and kept[12] or nil}
+  if session and session.id == id then own.unique = most(own.unique, session.unique) end
 
   if state == 'ending' and not record then
     if not session then
@@ -64,7 +68,9 @@ for _, kept in ipairs(cjson.decode(ARGV[3])) do
       redis.call('HINCRBY', KEYS[5], 'sessions_begun', 1)
       put = put + 1
     elseif session.id == id or (own.started <= ends and session.started <= due) then
-      local changed = 0
+      local unique = most(own.unique, session.unique)
+      local changed = unique ~= session.unique and 1 or 0
+      session.unique = unique
       -- Somebody came back in time, to a process that knew nothing of this session: it is the one.
       if own.started < session.started then
         session.id, session.started = id, own.started
@@ -92,6 +98,7 @@ for _, kept in ipairs(cjson.decode(ARGV[3])) do
         redis.call('HINCRBY', KEYS[5], 'grace_periods|ended', 1)
         deliver(event, session, ends, 0, KEYS[10], KEYS[11])
       end
+      redis.call('HDEL', KEYS[16], event)
       redis.call('HSET', KEYS[3], event, cjson.encode(own))
       redis.call('ZADD', KEYS[4], due, event)
       put = put + 1
@@ -104,11 +111,12 @@ for _, kept in ipairs(cjson.decode(ARGV[3])) do
   elseif state ~= 'ending' then
     if not record then
       if session and session.id == id then
+        redis.call('HDEL', KEYS[16], event)
         -- Over by this. Who is there, or was within the grace period, elsewhere, watches another
         -- session. (A tenth of a second: calls take a while, and move what they say is past.)
         if there > 0 or (session.left or 0) + session.delay > due + 100 then
           session.id, session.started = fresh(id), after
-          session.peak = math.max(1, there)
+          session.peak, session.unique = math.max(1, there), nil
           redis.call('HSET', KEYS[3], event, cjson.encode(session))
           redis.call('HINCRBY', KEYS[5], 'sessions_begun', 1)
         else

@@ -4,7 +4,7 @@
 -- names a session which was stopped or purged meanwhile opens no other by that.
 --
 -- KEYS  1 holders  2 clients  3 sessions  4 due  5 stats  6 over  7 ledger  8 pulse  9 shared
---       10 held:HOLDER
+--       10 held:HOLDER  11 viewers  12 scratch
 -- ARGV  1 holder   2 seq   3 lease in ms   4 "1": the report is full
 --       5 JSON {event: [count, session it knows or would begin, delay in ms, most since the last
 --         report or -1 (RESTORE), ms since that session began, its peak or 0 where no store has confirmed it,
@@ -12,6 +12,7 @@
 --         and where it is traced the context of an end that begins by this], ...}
 --       6 the epoch it knew, or ""   7 ms within which it is heard of again
 --       8 the store's time as it heard it last, or "": just now
+--       9 JSON {event: [viewers by name who came, hashed], ...}
 -- returns {"unknown", now}: a partial report of a holder that is not known; nothing was done
 --         {"old", now}: nothing was done
 --         {"ok", now, {event, change, session, clients, due or "", started, peak}, ...}: of an
@@ -20,6 +21,7 @@
 --- include pulse
 --- include fresh
 --- include apply
+--- include meet
 local holder, seq, full = ARGV[1], tonumber(ARGV[2]), ARGV[4] == '1'
 
 local state = pulse(ARGV[6], tonumber(ARGV[3]), tonumber(ARGV[7]))
@@ -53,6 +55,7 @@ if full then
   end
 end
 
+local named = cjson.decode(ARGV[9])
 local any_over = redis.call('EXISTS', KEYS[6]) == 1
 local reply = {'ok', after}
 for event, entry in pairs(held) do
@@ -83,6 +86,7 @@ for event, entry in pairs(held) do
       if flash[2] ~= 'none' then reply[#reply + 1] = flash end
     end
     row = apply(KEYS[10], event, count, session, delay, age, peak, left, entry[9], held_up and heard or nil)
+    meet(event, named[event] or {}, KEYS[11], KEYS[12])
   end
   reply[#reply + 1] = row
 end

@@ -1,0 +1,136 @@
+"""An event with its host, out of the application's tables."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any
+
+from flask import current_app
+from sqlalchemy import JSON, Connection, Row, Select, Text, bindparam, literal, select, type_coerce
+from sqlalchemy.exc import DataError, DBAPIError, StatementError
+
+from ..errors import EventIdError
+from ..event import Event, Preferences, check_delay, check_event_id
+from ..state import KEY
+from ..telemetry.logs import log
+from .ids import fit, text_of
+from .tables import Tables
+
+#: What a malformed one of these is, beside a number out of range.
+_KINDS = {"channels": "a list of names", "muted": "true or false", "delay": "a number of seconds"}
+
+
+def load(connection: Connection, tables: Tables, event_id: str) -> Event | None:
+    """Return an event; None where no row has exactly this id."""
+    try:
+        row = find(connection, tables, [check_event_id(event_id)]).get(event_id)
+    except (EventIdError, DataError):
+        return None
+    except StatementError as error:
+        if isinstance(error, DBAPIError):
+            raise
+        return None  # the column's own type does not take it
+    if row is None:
+        return None
+    return Event(
+        id=event_id,
+        name=event_id if row.name is None else str(row.name),
+        host_id="" if row.host_id is None else str(row.host_id),
+        host_email=row.email,
+        delay=_delay(event_id, row.notification_delay),
+        preferences=_preferences(event_id, row.notification_preferences),
+    )
+
+
+def find(connection: Connection, tables: Tables, ids: Iterable[str]) -> dict[str, Row[Any]]:
+    """Return events' rows by their ids: id, name, host_id, email and what else there is of them.
+
+    :raises StatementError: where the column of ids does not take one of them, among others.
+    """
+    column, dialect = tables.events["id"], connection.dialect.name
+    values = [value for each in ids if (value := fit(column, each, dialect)) is not None]
+    if not values:
+        return {}
+    # A database may take two texts for one, as `jam` and `JAM`: only the same text is the same.
+    these = bindparam("ids", values, type_=column.type, expanding=True)
+    rows = connection.execute(_query(tables).where(column.in_(these)))
+    return {text_of(column, row.id): row for row in rows}
+
+
+def _query(tables: Tables) -> Select[Any]:
+    events, users = tables.events, tables.users
+    delay: Any = events.get("notification_delay", literal(None))
+    wishes: Any = users.get("notification_preferences", literal(None))
+    if isinstance(wishes.type, JSON):
+        # As text where the driver knows no JSON: what is malformed must not keep the row from us.
+        wishes = type_coerce(wishes, Text)
+    hosts = events["host_id"] == users["id"]
+    return select(
+        events["id"].label("id"),
+        events["name"].label("name"),
+        events["host_id"].label("host_id"),
+        users["email"].label("email"),
+        delay.label("notification_delay"),
+        wishes.label("notification_preferences"),
+    ).select_from(events["id"].table.outerjoin(users["id"].table, hosts))
+
+
+def _delay(event_id: str, value: Any) -> float | None:
+    try:
+        if value is None:
+            return None
+        return check_delay(float(value) if isinstance(value, Decimal) else value, "it")
+    except ValueError:
+        _warn(event_id, "its notification_delay is no number of seconds from 0 to 86,400")
+        return None
+
+
+def _preferences(event_id: str, value: Any) -> Preferences | None:
+    """Return a host's preferences; what is malformed is as if it were not there."""
+    try:
+        wishes = json.loads(value) if isinstance(value, (str, bytes)) else value
+    except ValueError:
+        wishes = value
+    if wishes is None:
+        return None
+    if not isinstance(wishes, dict):
+        _warn(event_id, "its host's notification_preferences are no JSON object")
+        return None
+    usable: dict[str, Any] = {}
+    for key in ("channels", "muted", "delay", "digest"):
+        if wishes.get(key) is None:
+            continue
+        try:
+            one = {key: _usable(key, wishes[key])}
+            Preferences(**one)
+            usable |= one
+        except (TypeError, ValueError):
+            expected = _KINDS.get(key, "a number of seconds")
+            _warn(event_id, f"in its host's notification_preferences {key} is not {expected}")
+    return Preferences(**usable)
+
+
+def _usable(key: str, value: Any) -> Any:
+    """Return one preference.
+
+    :raises ValueError: where it has not the right type; what else may be wrong with it
+        :class:`~flask_streamend.Preferences` says.
+    """
+    if key == "channels":
+        if isinstance(value, list) and all(isinstance(name, str) and name for name in value):
+            return tuple(dict.fromkeys(value))
+    elif isinstance(value, bool):
+        if key == "muted":
+            return value
+    elif key != "muted" and isinstance(value, (int, float)) and value >= 0:
+        return float(value)
+    raise ValueError(key)
+
+
+def _warn(event_id: str, what: str) -> None:
+    """Say, and count, what can't be used; not its value, which may be anything."""
+    log.warning("Event %s: %s", event_id, what, extra={"event_id": event_id})
+    if current_app and KEY in current_app.extensions:
+        current_app.extensions[KEY].tally.error("event_loader")

@@ -1,0 +1,64 @@
+"""A session, and a process that holds viewers of some, in the store in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from .sketch import Sketch
+
+
+@dataclass
+class Holder:
+    """A process, with how many viewers it has of each event."""
+
+    lease: int
+    seq: int = 0
+    held: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass
+class Session:
+    """A session that is not over.
+
+    :ivar left: when somebody was seen to leave last.
+    :ivar unique: different viewers by name, as another store had seen them, or as it ended.
+    :ivar met: viewers by name who were seen here.
+    :ivar kept: it lasts while its publisher does, whoever watches.
+    :ivar stopping: it ends when it is due, as its publisher stopped.
+    :ivar emptied: it ends because viewers left.
+    """
+
+    id: str
+    started: int
+    delay: int
+    peak: int = 0
+    trace: str = ""
+    left: int = 0
+    unique: int | None = None
+    met: Sketch | None = None
+    kept: bool = False
+    stopping: bool = False
+    emptied: bool = False
+
+    @property
+    def unique_viewers(self) -> int | None:
+        """Return how many different viewers it has had; None: nobody has a name."""
+        return most(self.unique, None if self.met is None else self.met.count())
+
+    def close(self) -> None:
+        """Keep the number: who they were goes with the session."""
+        self.unique, self.met = self.unique_viewers, None
+
+
+def meet(session: Session | None, names: Iterable[str]) -> None:
+    """Note viewers by name in a session, where there is one."""
+    if session is not None:
+        for name in names:
+            session.met = session.met or Sketch()
+            session.met.add(name)
+
+
+def most(one: int | None, other: int | None) -> int | None:
+    """Return the greater: of what two stores have seen of one session, neither is the whole."""
+    return max((n for n in (one, other) if n is not None), default=None)
