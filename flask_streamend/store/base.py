@@ -10,7 +10,6 @@ from enum import Enum
 from typing import Literal
 
 DeadAct = Literal["retry", "dismiss"]
-#: ``in`` and ``out``: ``join`` and ``leave`` of which one may overtake the other on its way.
 GuestAct = Literal[
     "join", "seen", "leave", "expire", "in", "out", "publish", "unpublish", "lose", "renew"
 ]
