@@ -80,7 +80,7 @@ class Store(Protocol):
     ) -> Report:
         """Note a viewer by name, or a publisher, as come or gone, or expire an event's guests.
 
-        ``in`` and ``out`` are ``join`` and ``leave`` of which one may overtake the other on its way.
+        ``in`` and ``out`` are ``join`` and ``leave`` of which one may overtake the other.
 
         :param guest: who; nothing that may not be read in the store.
         :param ttl: milliseconds until the guest is gone by itself; to ``lose`` it: the instant it
