@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from flask_streamend.notices.deliverer import RECORD
 
+from ..apps.twins import FRESH_MS
 from .mail import Sent
 from .people import Viewer
 from .scheduler import Clock
@@ -130,6 +131,10 @@ class Limits:
             return "cut off"
         # Or not back within the lease that an emptied store waits.
         last = renewed[i - 1] if (i := bisect_left(renewed, decided)) else -inf
+        unknown = world.server.life and not world.server.store._pulse.emptied
+        if unknown and last < world.server.began <= decided - FRESH_MS / 1000 + EPSILON:
+            # Nobody had been heard of who knew what it was before: it waits a while after a start.
+            return "store emptied, cut off"
         noticed = max((end for start, end in truth.silences if end <= decided), default=-inf)
         since = max(last, noticed, truth.began if truth.began > last else -inf)
         long = decided - last >= world.lease + world.delay or truth.began > last

@@ -48,6 +48,7 @@ class Server:
 
     :ivar store: what it holds.
     :ivar life: how often it was emptied.
+    :ivar began: when it started as it lives now, and so may have been emptied.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Server:
         self._make = make
         self._held_up: list[Callable[[], None]] = []
         self.life = 0
+        self.began = 0.0
         self.away = False
         self.hangs = False
         self.store = self._new()
@@ -76,6 +78,7 @@ class Server:
     def started(self) -> None:
         """Wait a while, as a Redis does that just started and so may have been emptied by that."""
         if self.store._pulse.awake is None:
+            self.began = self._scheduler.now
             self.store.started()
 
     def hold_up(self, act: Callable[[], None]) -> None:

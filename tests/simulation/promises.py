@@ -41,10 +41,11 @@ class Promises:
             return
         if self.world.truth.by_host(sent):
             return  # the host ended it, viewers or not
+        stopped = self.world.truth.stops.get((sent.event, sent.session), -inf)
         for viewer in self.world.truth.viewers[sent.event]:
             left = max(viewer.closed, viewer.opened)
-            if viewer.let_go or viewer.over:
-                continue  # of another session, which is over
+            if viewer.let_go or viewer.over or left <= stopped:
+                continue  # of another session, which is over; or no grace was to be given
             if viewer.opened <= sent.due and left > sent.due - self.world.delay + EPSILON:
                 self._there(sent, viewer, sent.at if decision is None else decision.at)
 

@@ -177,9 +177,11 @@ class Truth:
         contact.reported.append((now, made))
         over = {row.event_id for row in answer.events if row.change is Change.STOPPED}
         for viewer in there:
+            one = held[viewer.event]
+            if viewer.over and viewer.closed < made - one.age / 1000:
+                continue  # gone before that session began
             viewer.heard = min(viewer.heard, now)
             viewer.first_heard = min(viewer.first_heard, now)
-            one = held[viewer.event]
             uncounted = viewer.over and not one.count and one.most <= 0
             viewer.over = uncounted or viewer.event in over
         for row in answer.events:
