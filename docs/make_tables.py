@@ -20,7 +20,7 @@ from flask_streamend.telemetry.spans import ALL as ALL_SPANS
 
 DOCS = Path(__file__).parent
 #: Settings that are read and checked, and that nothing uses yet.
-UNUSED = frozenset({"hook_token", "hook_event_id", "end_on"})
+UNUSED: frozenset[str] = frozenset()
 
 _TABLE = re.compile(r"(?<=<!-- table: )(\w+)( -->\n\n).*?(?=\n\n<!-- end -->)", re.DOTALL)
 

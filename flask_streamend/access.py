@@ -10,6 +10,7 @@ import hashlib
 import threading
 import time
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from flask import Request, Response, jsonify
@@ -21,6 +22,9 @@ from .settings import Settings
 from .telemetry.logs import log, printable
 from .telemetry.names import OTHER, REFUSALS
 from .telemetry.tally import Tally
+
+if TYPE_CHECKING:
+    from .state import AppState
 
 #: Seconds a join token may be good for: a month.
 LONGEST_TOKEN = 30 * 86_400
@@ -70,6 +74,13 @@ FLOOD = Refusal(
 DRAINING = Refusal(503, "draining", "draining", "This process stops; another one lets you in.")
 
 
+def problem(status: int, code: str, message: str) -> Response:
+    """Return an answer that says what is wrong."""
+    response = jsonify({"error": code, "message": message})
+    response.status_code = status
+    return response
+
+
 class Refusals:
     """Counts refusals, and logs each code once a minute at the most."""
 
@@ -93,14 +104,18 @@ class Refusals:
             self._logged[code] = (now, 0) if due else (at, more + 1)
         return more if due else None
 
-    def note(self, refusal: Refusal, event_id: str) -> None:
-        """Count a refusal, and log it if it is time."""
+    def note(self, refusal: Refusal, event_id: str, what: str = "a viewer was refused") -> None:
+        """Count a refusal, and log it if it is time.
+
+        :param what: what happened, for the log.
+        """
         self._tally.add(REFUSALS.field(refusal.reason))
         more = self.due(refusal.code)
         if more is not None:
             log.warning(
-                "%s: a viewer was refused (%d more since the last such line): %s",
+                "%s: %s (%d more since the last such line): %s",
                 refusal.code,
+                what,
                 more,
                 refusal.message,
                 # It is anybody's text where it can't be an event's id.
@@ -154,6 +169,28 @@ def _host_and_port(origin: str) -> tuple[str, int] | None:
     except ValueError:
         return None
     return (parts.hostname, port) if parts.hostname and port else None
+
+
+def viewer_named(state: AppState, event_id: str, hint: str = "") -> Refusal | str:
+    """Ask the application's viewer loader for a viewer's id; empty where nobody gives one.
+
+    :param hint: a sentence about why it may have said no.
+    """
+    loader = state.extension.viewer_loader_function
+    if loader is None:
+        return ""
+    try:
+        viewer_id: object = loader(event_id)
+        if viewer_id is not None:
+            return check_viewer_id(viewer_id)
+        message = f"The application's viewer loader does not let this viewer in.{hint}"
+    except Exception:  # noqa: BLE001 - the application's code; who may watch is not guessed
+        state.tally.error("websocket")
+        # Whoever knocks decides how often it fails; its line comes as seldom as a refusal's.
+        if state.refusals.due("viewer-loader") is not None:
+            log.exception("The viewer loader failed", extra={"event_id": event_id})
+        message = "The application's viewer loader failed."
+    return Refusal(403, "viewer-refused", "viewer", message)
 
 
 def limit_reached(settings: Settings, event: int, everything: int) -> Refusal | None:

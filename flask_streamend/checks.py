@@ -6,7 +6,7 @@ A check's docstring says what it expects: it completes the sentence "expected â€
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -128,6 +128,17 @@ def function(value: Any) -> Any:
     if value is not None and not callable(value):
         raise ValueError
     return value
+
+
+def addresses(value: Any) -> tuple[tuple[str, str], ...]:
+    """a dict of http:// or https:// addresses by a server's kind, or kind/name"""
+    if not isinstance(value, Mapping):
+        raise TypeError
+    for key, address in value.items():
+        if not re.fullmatch(r"[a-z0-9-]+(/[A-Za-z0-9._-]{1,64})?", key):
+            raise ValueError
+        http_url(address)
+    return tuple((key, str(url).rstrip("/")) for key, url in value.items())
 
 
 def one_of(*words: str) -> Check:

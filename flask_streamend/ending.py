@@ -89,7 +89,7 @@ class Endings:
         resumed: set[str] = set()
         live: set[str] = set()
         for row in report.events:
-            if row.clients:
+            if row.due is None:
                 # Whoever resumed it: that end is owed no more.
                 live.add(row.session)
             # Of a report that was repeated, the first answer was lost: it said that this begins.

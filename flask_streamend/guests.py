@@ -17,6 +17,8 @@ from .telemetry.end_spans import EndSpans
 
 #: Acts kept for a store that is away; of more, the oldest is dropped and counted.
 KEEP = 10_000
+#: Acts that an end may begin with.
+_GOING = frozenset(("leave", "expire", "out", "unpublish", "lose"))
 
 
 class _Act(NamedTuple):
@@ -30,6 +32,8 @@ class Guests:
     """Tells the store of viewers by name; while it is away, keeps the last act of each.
 
     An act sets a state, so that one whose answer was lost can be repeated.
+
+    :param keeps: whether an event lasts while its publisher does, whoever watches.
     """
 
     def __init__(
@@ -39,8 +43,10 @@ class Guests:
         observers: Observers,
         contact: Contact,
         spans: EndSpans | None = None,
+        keeps: bool = False,
     ) -> None:
         self._store = store
+        self._keeps = keeps
         self._spans = spans or EndSpans()
         self._endings = endings
         self._observers = observers
@@ -97,11 +103,27 @@ class Guests:
         """
         self._tell("expire", event_id, "", 0, "", -1)
 
+    def lose(self, event_id: str, guest: str, until: int) -> None:
+        """Let a guest go who turned out not to be there, unless it came anew.
+
+        :param until: the instant the store had it noted for.
+        :raises StoreError: where the store does not answer.
+        """
+        self._tell("lose", event_id, guest, until, "", -1)
+
+    def renew(self, event_id: str, guest: str, ttl: float) -> None:
+        """Have a guest stay who turned out to be there still.
+
+        :param ttl: seconds until it is gone by itself.
+        :raises StoreError: where the store does not answer.
+        """
+        self._tell("renew", event_id, guest, int(ttl * 1000), "", -1)
+
     def _tell(
         self, act: GuestAct, event_id: str, guest: str, ttl: int, session: str, delay: int
     ) -> None:
-        end = self._spans.begin(event_id) if act in ("leave", "expire") else None
+        end = self._spans.begin(event_id) if act in _GOING else None
         trace = "" if end is None else end.context
-        report = self._store.guest(act, event_id, guest, ttl, session, delay, trace)
+        report = self._store.guest(act, event_id, guest, ttl, session, delay, trace, self._keeps)
         self._endings.reported(report, None if end is None else {event_id: end})
         self._observers.reported(report)

@@ -23,6 +23,7 @@ log = logging.getLogger("flask_streamend")
 SECRETS = frozenset(
     {
         *("STREAMEND_ENCRYPTION_KEYS", "STREAMEND_API_TOKEN", "STREAMEND_HOOK_TOKEN"),
+        "STREAMEND_HOOK_CHECKS",
         *("STREAMEND_REDIS_URL", "REDIS_URL"),
     }
 )
@@ -148,11 +149,16 @@ class Settings:
     )  # fmt: skip
     hook_event_id: Callable[..., str] | None = _setting(  # noqa: RUF009 - frozen as the others
         "STREAMEND_HOOK_EVENT_ID", None, checks.function,
-        "Maps what a streaming server reports to an event id.",
+        "Maps what a streaming server reports, a `flask_streamend.hooks.Call`, to an event id.",
     )  # fmt: skip
     hook_ttl: float = _setting(
         "STREAMEND_HOOK_TTL", MAX_DELAY, checks.number(1, 30 * MAX_DELAY, "seconds"),
         "A viewer who was reported in and never out is gone after this, in seconds.",
+    )  # fmt: skip
+    hook_checks: tuple[tuple[str, str], ...] = _setting(
+        "STREAMEND_HOOK_CHECKS", (), checks.addresses,
+        "Streaming servers that are asked who is there, by kind: `{'srs': 'http://localhost:1985'}`;"
+        " of several of a kind, each as `kind/name`.",
     )  # fmt: skip
     end_on: str = _setting(
         "STREAMEND_END_ON", "viewers", checks.one_of("viewers", "publisher", "either"),
@@ -175,6 +181,11 @@ class Settings:
         """Return whether there is a limit on viewers."""
         limits = (self.max_clients, self.max_clients_per_event, self.max_clients_per_address)
         return any(limit is not None for limit in limits)
+
+    @property
+    def by_viewers(self) -> bool:
+        """Return whether an event has ended that its viewers left."""
+        return self.end_on != "publisher"
 
     @property
     def in_memory(self) -> bool:

@@ -239,7 +239,7 @@ def live(app: Flask) -> Iterator[Stage]:
     stage = Stage(app, state)
     before = vars(state).copy()
     settings = replace(state.settings, redis_url="memory://")
-    store = MemoryStore(lambda: stage.now)
+    store = MemoryStore(lambda: stage.now, settings.by_viewers)
     channels: dict[str, Channel] = {
         name: _Recorder(stage) if isinstance(channel, MailChannel) else _Noted(name, stage)
         for name, channel in state.deliverer.channels.items()

@@ -28,8 +28,8 @@ from .access import (
     limit_reached,
     no_such_event,
     origin_refused,
+    viewer_named,
 )
-from .event import check_viewer_id
 from .inbound import BOUNDS, POLICY_VIOLATION, Reader
 from .state import KEY, AppState
 from .telemetry.logs import log
@@ -204,23 +204,8 @@ def _who(state: AppState, event_id: str, asked: Request) -> Refusal | str:
     token = _value(asked, "token")
     if token is not None:
         return state.tokens.check(token, event_id)
-    loader = state.extension.viewer_loader_function
-    if loader is None:
-        return ""
-    try:
-        viewer_id: object = loader(event_id)
-        if viewer_id is not None:
-            return check_viewer_id(viewer_id)
-        message = "The application's viewer loader does not let this viewer in."
-        if not asked.cookies:
-            message += " No cookie came with the request: is the page on another host name?"
-    except Exception:  # noqa: BLE001 - the application's code; who may watch is not guessed
-        state.tally.error("websocket")
-        # Whoever knocks decides how often it fails; its line comes as seldom as a refusal's.
-        if state.refusals.due("viewer-loader") is not None:
-            log.exception("The viewer loader failed", extra={"event_id": event_id})
-        message = "The application's viewer loader failed."
-    return Refusal(403, "viewer-refused", "viewer", message)
+    hint = " No cookie came with the request: is the page on another host name?"
+    return viewer_named(state, event_id, "" if asked.cookies else hint)
 
 
 def _value(asked: Request, name: str) -> str | None:

@@ -19,6 +19,7 @@ from .ending import Alarm, Alarms, Endings
 from .errors import ConfigurationError
 from .facts import Facts, of_web
 from .guests import Guests
+from .hooks.checks import Checks
 from .introducing import KEEP_MS, Introduction
 from .keeper import Keeper
 from .loading import Loading
@@ -80,11 +81,11 @@ def build(
     store: Store
     glance: Store
     if settings.in_memory:
-        store = glance = memory or MemoryStore()
+        store = glance = memory or MemoryStore(by_viewers=settings.by_viewers)
     else:
         redis = connect(settings.redis_url)
         glance_redis = connect(settings.redis_url, GLANCE_TIMEOUT, connections=4)
-        store = RedisStore(redis, settings.namespace)
+        store = RedisStore(redis, settings.namespace, settings.by_viewers)
         glance = RedisStore(glance_redis, settings.namespace)
     tally = Tally(store)
     timer: Timer[Alarm] = Timer()
@@ -158,8 +159,13 @@ def renew(state: AppState) -> None:
     endings = state.endings = Endings(
         state.alarms, state.timer, keeper.wake, lambda: contact.away, spans
     )
-    guests = state.guests = Guests(state.store, endings, state.observers, contact, spans)
-    stand_in = None if state.redis is None else StandIn(state.ringing, keeper.wake, spans)
+    by_viewers = state.settings.by_viewers
+    guests = state.guests = Guests(
+        state.store, endings, state.observers, contact, spans, keeps=not by_viewers
+    )
+    # What viewers alone say is no end there: it waits for the store.
+    alone = state.redis is not None and by_viewers
+    stand_in = StandIn(state.ringing, keeper.wake, spans) if alone else None
     presence = state.presence = Presence(
         state.store, endings, state.observers, contact, stand_in, lease, keeper.wake, spans
     )
@@ -180,7 +186,13 @@ def renew(state: AppState) -> None:
         lambda: presence.introductions or None,
         lambda facts: state.store.introduce(presence.holder, facts.pack(), KEEP_MS),
     )
-    for task in (presence.tick, endings.tick, sweep.tick, state.write_counts, introduction.tick):
+    hooks = Checks(
+        *(dict(state.settings.hook_checks), state.store, guests, state.sealer),
+        state.settings.hook_ttl,
+        lambda: state.tally.error("hook"),
+    )
+    tasks = (presence.tick, endings.tick, sweep.tick, state.write_counts, introduction.tick)
+    for task in (*tasks, hooks.tick):
         keeper.add(task)
     keeper.add(state.recording.tick)
     if stand_in is not None:

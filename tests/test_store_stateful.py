@@ -29,6 +29,9 @@ numbers = st.integers(0, 3)
 #: Sessions by number: what an event has now, what was told of it, or a name of its own.
 sessions = st.integers(0, 6)
 heard = st.sampled_from([None, 0])
+GUEST_ACTS: list[GuestAct] = [
+    *("join", "seen", "leave", "expire", "in", "out", "publish", "unpublish", "lose", "renew"),
+]
 
 
 def sight(store: Store) -> dict[str, Any]:
@@ -108,16 +111,21 @@ class Stores(RuleBasedStateMachine):
         self.twins.reap(holder, goodbye)
 
     @rule(
-        act=st.sampled_from(["join", "seen", "leave", "expire"]),
+        act=st.sampled_from(GUEST_ACTS),
         event=events, name=st.sampled_from(["ann", "bob"]), ttl=leases, number=sessions,
-        delay=delays,
+        delay=delays, keeps=st.booleans(),
     )  # fmt: skip
     def guest(
-        self, act: GuestAct, event: str, name: str, ttl: int, number: int, delay: int
+        self, act: GuestAct, event: str, name: str, ttl: int, number: int, delay: int, keeps: bool
     ) -> None:
-        """Have a viewer by name come or go."""
+        """Have a viewer by name, or a publisher, come or go."""
         session = f"{event}-{number}"
-        self.twins.guest(act, event, name, ttl, session, -1 if act == "expire" else delay)
+        noted = {(e, n): at for e, n, at in self.twins.guests("")}
+        assert noted.keys() == {(e, n) for e, n, _ in self.twins.other.guests("")}
+        if act == "lose":
+            ttl = noted.get((event, name), 0)
+        delay = -1 if act in ("expire", "lose", "renew") else delay
+        self.twins.guest(act, event, name, ttl, session, delay, "", keeps)
 
     @rule(event=events, number=sessions, delay=delays)
     def schedule(self, event: str, number: int, delay: int) -> None:

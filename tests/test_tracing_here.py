@@ -207,7 +207,7 @@ def test_off_it_loads_and_stores_nothing(redis_url: str) -> None:
     # (Others may load it for themselves, as redis-py does.)
     ours = (path for path in SOURCES if "from opentelemetry.sdk" in path.read_text())
     assert [path.name for path in ours] == ["otel.py"]
-    assert session == ["delay", "id", "left", "peak", "started"]
+    assert session == ["delay", "emptied", "id", "left", "peak", "started"]
     assert meta == ["due"]
 
 

@@ -10,7 +10,9 @@ from enum import Enum
 from typing import Literal
 
 DeadAct = Literal["retry", "dismiss"]
-GuestAct = Literal["join", "seen", "leave", "expire"]
+GuestAct = Literal[
+    "join", "seen", "leave", "expire", "in", "out", "publish", "unpublish", "lose", "renew"
+]
 
 
 class Change(str, Enum):

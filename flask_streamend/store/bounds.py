@@ -13,6 +13,8 @@ OVERDUE_MS = 5_000
 OVER_MS = 3_600_000
 #: A process that is gone is remembered this long: longer than a report may be on its way.
 GONE_MS = 60_000
+#: A guest's out is remembered this long: longer than the in that it overtook may be on its way.
+OUT_MS = 60_000
 #: What is ready this long counts as unheard, and for so long one process only is asked to ring.
 UNHEARD_MS = 1_000
 RINGING_MS = 3_000

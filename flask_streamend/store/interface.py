@@ -76,13 +76,27 @@ class Store(Protocol):
         session: str,
         delay: int,
         trace: str = "",
+        keeps: bool = False,
     ) -> Report:
-        """Note a viewer by name as come or gone, or expire an event's guests.
+        """Note a viewer by name, or a publisher, as come or gone, or expire an event's guests.
+
+        ``in`` and ``out`` are ``join`` and ``leave`` of which one may overtake the other.
 
         :param guest: who; nothing that may not be read in the store.
-        :param ttl: milliseconds until the guest is gone by itself.
+        :param ttl: milliseconds until the guest is gone by itself; to ``lose`` it: the instant it
+            was noted for, so that who came anew meanwhile is not lost.
         :param session: the session to begin if the event has none.
         :param trace: the context of the trace of an end that begins by this.
+        :param keeps: of a publisher: the session lasts until it stops, whoever watches.
+        """
+
+    def guests(self, prefix: str) -> Iterator[tuple[str, str, int]]:
+        """Yield event, name and the instant it is noted for of the guests whose names begin so."""
+
+    def turn(self, what: str, owner: str, lease: int) -> bool:
+        """Return whether it is ``owner``'s turn at something one at a time does.
+
+        :param lease: milliseconds after which another may, where the owner does not ask again.
         """
 
     def schedule(self, event_id: str, session: str, delay: int, trace: str = "") -> Report:
@@ -91,10 +105,13 @@ class Store(Protocol):
         :param trace: the context of the end's trace.
         """
 
-    def finish(self, event_id: str, change: Change, trace: str = "") -> Ended | None:
+    def finish(
+        self, event_id: str, change: Change, trace: str = "", when_due: bool = False
+    ) -> Ended | None:
         """End an event's session now, stopped or purged; None where it has none.
 
         :param trace: the context of the end's trace, where it has none yet.
+        :param when_due: only where its publisher stopped, and its grace period is over.
         """
 
     def look(self, due: int | None, quiet: int = 0) -> Look:
@@ -104,7 +121,10 @@ class Store(Protocol):
         """
 
     def claim(self, limit: int) -> list[Ended]:
-        """End what is due and empty, up to ``limit``; each end is claimed by one caller only.
+        """End what is due, up to ``limit``; each end is claimed by one caller only.
+
+        What is due is empty, or its publisher stopped. Where a store's ``by_viewers`` is False, a
+        session whose viewers left is dropped instead.
 
         Nothing, while it waits for processes to report after an outage, or while notices are held.
         """

@@ -18,6 +18,8 @@ class Keys:
                           which stays for a minute when the process is gone
     held:guests   hash    event -> viewers by name, whom no process holds
     guests:EVENT  zset    viewer (hashed) -> when it is gone by itself
+    publishers:EVENT  zset  publisher (hashed) -> when it is gone by itself
+    outs:EVENT    zset    guest who is out, and whether it was in -> when that is forgotten
     stragglers:EVENT  zset  viewer (hashed) of a stopped session -> when it is gone; for an hour
     expiry        zset    event -> when the first of its guests is gone by itself
     clients       zset    event -> viewers over all processes; 0 while ending
@@ -39,6 +41,7 @@ class Keys:
     problems      hash    problem code -> when a worker met it; until one gets by it
     facts         hash    process, or ``worker:NAME`` -> until when, and what it says of itself
     canary:EVENT  string  a canary's event, sealed; until it is over
+    turn:WHAT     string  who does it now, one at a time
     ringing       string  there while one process has been asked to ring
     ============  ======  ==========================================================
     """
@@ -79,6 +82,14 @@ class Keys:
     def guests(self, event_id: str) -> str:
         """Return the key of an event's viewers by name."""
         return self.key(f"guests:{event_id}")
+
+    def publishers(self, event_id: str) -> str:
+        """Return the key of an event's publishers by name."""
+        return self.key(f"publishers:{event_id}")
+
+    def outs(self, event_id: str) -> str:
+        """Return the key of an event's guests who are out."""
+        return self.key(f"outs:{event_id}")
 
     def stragglers(self, event_id: str) -> str:
         """Return the key of viewers by name whose session was stopped."""

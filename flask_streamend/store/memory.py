@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from ..event import EventStatus
-from .base import Ended, Kept, Look
+from .base import Change, Ended, Kept, Look
 from .bounds import NEWEST, OVERDUE_MS, SEARCHED
 from .deliveries import Share
 from .memory_facts import MemoryFacts
@@ -24,10 +24,12 @@ class MemoryStore(MemoryFacts):
     """One process's store. What is pending ends with the process.
 
     :param clock: seconds since the epoch; default: one that never jumps.
+    :param by_viewers: whether an event has ended that its viewers left.
     """
 
-    def __init__(self, clock: Callable[[], float] | None = None) -> None:
+    def __init__(self, clock: Callable[[], float] | None = None, by_viewers: bool = True) -> None:
         super().__init__(clock)
+        self._by_viewers = by_viewers
         self._problems: dict[str, float] = {}
 
     def look(self, due: int | None, quiet: int = 0) -> Look:
@@ -51,7 +53,15 @@ class MemoryStore(MemoryFacts):
             ready = sorted((at, event) for event, at in self._due.items() if at <= now)[:limit]
             ended = []
             for due, event in ready:
+                stopping = self._sessions[event].stopping
+                if stopping and self._clients[event]:
+                    stopped = self._finish(event, Change.STOPPED, when_due=True)
+                    ended += [stopped] if stopped else []
+                    continue
                 session = self._drop(event)
+                if session.emptied and not stopping and not self._by_viewers:
+                    self._stats["sessions_purged"] += 1
+                    continue
                 self._stats["grace_periods|ended"] += 1
                 ended.append(self._deliver(event, session, due, 0))
             return ended
@@ -230,7 +240,9 @@ class MemoryStore(MemoryFacts):
             settled = [record for record in closed if record.state != "dead"]
             return Overview(
                 ending=tuple(self._status(event) for _, event in dues[:events]),
-                live=tuple(self._status(event) for _, event in ranked[:events]),
+                live=tuple(
+                    self._status(event) for _, event in ranked[:events] if event not in self._due
+                ),
                 dead=tuple(dead[:deliveries]),
                 owed=tuple(owed[:deliveries]),
                 settled=tuple(settled[:deliveries]),

@@ -6,10 +6,11 @@ from collections.abc import Callable
 
 from .bounds import PROCESSES_MAX
 from .introduced import Introduced
-from .memory_presence import GUESTS, MemoryPresence
+from .memory_guests import MemoryGuests
+from .memory_presence import GUESTS
 
 
-class MemoryFacts(MemoryPresence):
+class MemoryFacts(MemoryGuests):
     """Processes as they see themselves, beside presence."""
 
     def __init__(self, clock: Callable[[], float] | None = None) -> None:

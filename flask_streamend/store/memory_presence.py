@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from .base import Change, Ended, GuestAct, Heartbeat, Held, Over, Report, Reported
+from .base import Change, Ended, Heartbeat, Held, Over, Report, Reported
 from .bounds import OVER_MS, QUIET_MS, RINGING_MS, SHARED_MAX, UNHEARD_MS
 from .memory_digest import MemoryDigests
 from .memory_gone import Gone
@@ -27,6 +27,7 @@ class MemoryPresence(MemoryDigests):
         self._gone = Gone()
         self._guests: dict[str, dict[str, int]] = {}
         self._stragglers: dict[str, dict[str, int]] = {}
+        self._publishers: dict[str, dict[str, int]] = {}
         self._clients: dict[str, int] = {}
         self._sessions: dict[str, Session] = {}
         self._due: dict[str, int] = {}
@@ -68,20 +69,22 @@ class MemoryPresence(MemoryDigests):
             self._sessions[event] = session
             change = Change.STARTED
             self._stats["sessions_begun"] += 1
-        elif due is not None and clients > 0:
+        elif due is not None and clients > 0 and not (session and session.stopping):
             del self._due[event]
             due, change = None, Change.RESUMED
+            if session is not None:
+                session.trace, session.emptied = "", False
             self._stats["grace_periods|resumed"] += 1
         if session is not None:
             if count and peak and not told and self._after() - age < session.started:
                 session.id, session.started = candidate, self._after() - age
             if delay >= 0:
                 session.delay = delay
-            if clients:
-                session.trace = ""
-            if clients == 0 and (due is None or left + session.delay > due):
+            decides = not session.kept and not session.stopping
+            if clients == 0 and decides and (due is None or left + session.delay > due):
                 due = (self._after() if due is None else left) + session.delay
                 self._due[event], change, session.trace = due, Change.ENDING, trace
+                session.emptied = True
             session.left = max(session.left, left if earliest is None else min(left, earliest))
             session.peak = max(session.peak, clients, peak)
             self._clients[event] = clients
@@ -178,10 +181,15 @@ class MemoryPresence(MemoryDigests):
                 lapsed=tuple(name for name, h in holders if h.lease <= now)[:10],
                 over=tuple(Over(*key) for key, at in self._over.items() if at >= since),
                 shared=shared if len(shared) < SHARED_MAX else None,
-                expired=tuple(e for e, g in self._guests.items() if min(g.values()) <= now)[:100],
+                expired=self._expired(now),
                 ring=ring,
                 watch=self._watch(now, lease, quiet),
             )
+
+    def _expired(self, now: int) -> tuple[str, ...]:
+        """Return events with guests whose time is up."""
+        every = (*self._guests.items(), *self._publishers.items())
+        return tuple({event for event, guests in every if min(guests.values()) <= now})[:100]
 
     def _watch(self, now: int, lease: int, quiet: int) -> bool | None:
         """Return whether the watching alarm is to be set, or removed, by who beats; else None."""
@@ -215,41 +223,6 @@ class MemoryPresence(MemoryDigests):
             self._gone.note(holder, known.seq, self._now())
             return Report(self._after(), tuple(rows))
 
-    def guest(
-        self,
-        act: GuestAct,
-        event_id: str,
-        guest: str,
-        ttl: int,
-        session: str,
-        delay: int,
-        trace: str = "",
-    ) -> Report:
-        with self._act():
-            guests = self._guests.get(event_id, {})
-            gone = self._stragglers.get(event_id, {})
-            before, until = set(guests), self._after() + ttl
-            if act == "seen" and gone.get(guest, 0) > self._now():
-                gone[guest] = until
-            elif act in ("join", "seen"):
-                gone.pop(guest, None)
-                guests[guest] = max(until, guests.get(guest, 0))
-            elif act == "leave":
-                gone.pop(guest, None)
-                guests.pop(guest, None)
-            came = len(set(guests) - before)
-            guests = {name: at for name, at in guests.items() if at > self._now()}
-            if guests:
-                self._guests[event_id] = guests
-            else:
-                self._guests.pop(event_id, None)
-            held = self._holders[GUESTS].held
-            went = len(before) + came - len(guests)
-            left = self._after() if went else 0
-            row = self._apply(held, event_id, len(guests), session, delay, left=left, trace=trace)
-            meet(self._sessions.get(event_id), [guest] * came)
-            return Report(self._after(), (row,), came=came, went=went)
-
     def _forget_stragglers(self, now: int) -> None:
         self._stragglers = {
             event: gone
@@ -268,30 +241,41 @@ class MemoryPresence(MemoryDigests):
                 self._clients[event_id] = 0
                 self._stats["sessions_begun"] += 1
             due = self._due[event_id] = self._after() + delay
-            known.trace = trace
+            known.trace, known.emptied = trace, False
             row = self._row(event_id, Change.ENDING, known, 0, due)
             return Report(self._after(), (row,))
 
-    def finish(self, event_id: str, change: Change, trace: str = "") -> Ended | None:
+    def finish(
+        self, event_id: str, change: Change, trace: str = "", when_due: bool = False
+    ) -> Ended | None:
         with self._act():
-            session, now = self._sessions.pop(event_id, None), self._now()
-            if session is None:
-                return None
-            clients = sum(h.held.pop(event_id, 0) for h in self._holders.values())
-            if change is Change.STOPPED and event_id in self._guests:
-                self._stragglers[event_id] = self._guests[event_id]
-            for forget in (self._guests, self._clients, self._due, self._shared):
-                forget.pop(event_id, None)
-            self._forget_stragglers(now)
-            self._over = {key: at for key, at in self._over.items() if at > now - OVER_MS}
-            self._over[event_id, session.id, change] = self._after()
-            if change is Change.PURGED:
-                self._stats["sessions_purged"] += 1
-                figures = (session.started, session.peak, clients, "", session.unique_viewers)
-                return Ended(event_id, session.id, now, *figures)
-            session.trace = session.trace or trace
-            gap = self._beat()
-            ended = self._deliver(event_id, session, now, clients)
-            # After an outage a process may still have to say that it was told of this session.
-            self._ledger[session.id].next_at = now + gap
-            return ended
+            return self._finish(event_id, change, trace, when_due)
+
+    def _finish(
+        self, event_id: str, change: Change, trace: str = "", when_due: bool = False
+    ) -> Ended | None:
+        session, now = self._sessions.get(event_id), self._now()
+        ends = self._due.get(event_id, now + 1) if when_due else now
+        if session is None or ends > now or (when_due and not session.stopping):
+            return None
+        self._stats["grace_periods|ended"] += when_due
+        del self._sessions[event_id]
+        clients = sum(h.held.pop(event_id, 0) for h in self._holders.values())
+        if change is Change.STOPPED and event_id in self._guests:
+            self._stragglers[event_id] = self._guests[event_id]
+        for forget in (self._guests, self._clients, self._due, self._shared):
+            forget.pop(event_id, None)
+        self._forget_stragglers(now)
+        self._over = {key: at for key, at in self._over.items() if at > now - OVER_MS}
+        self._over[event_id, session.id, change] = self._after()
+        if change is Change.PURGED:
+            self._publishers.pop(event_id, None)
+            self._stats["sessions_purged"] += 1
+            figures = (session.started, session.peak, clients, "", session.unique_viewers)
+            return Ended(event_id, session.id, now, *figures)
+        session.trace = session.trace or trace
+        gap = self._beat()
+        ended = self._deliver(event_id, session, ends, clients)
+        # After an outage a process may still have to say that it was told of this session.
+        self._ledger[session.id].next_at = now + gap
+        return ended

@@ -24,6 +24,9 @@ class Session:
     :ivar left: when somebody was seen to leave last.
     :ivar unique: different viewers by name, as another store had seen them, or as it ended.
     :ivar met: viewers by name who were seen here.
+    :ivar kept: it lasts while its publisher does, whoever watches.
+    :ivar stopping: it ends when it is due, as its publisher stopped.
+    :ivar emptied: it ends because viewers left.
     """
 
     id: str
@@ -34,6 +37,9 @@ class Session:
     left: int = 0
     unique: int | None = None
     met: Sketch | None = None
+    kept: bool = False
+    stopping: bool = False
+    emptied: bool = False
 
     @property
     def unique_viewers(self) -> int | None:

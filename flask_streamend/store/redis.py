@@ -7,22 +7,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, cast
 
 from redis import Redis
 
+from ..errors import StoreError
 from ..event import EventStatus
 from .base import (
     Change,
     Ended,
-    GuestAct,
     Heartbeat,
     Held,
     Kept,
     Look,
     Over,
     Report,
-    Reported,
 )
 from .bounds import (
     NEWEST,
@@ -35,23 +35,24 @@ from .bounds import (
     UNHEARD_MS,
 )
 from .redis_facts import RedisFacts
+from .redis_guests import RedisGuests, reported
 from .redis_overview import RedisOverview, status_of
 from .scripts import answering, text
 from .totals import OWED, SETTLED, Busy, Exemplar, Totals
 
 
-class RedisStore(RedisFacts, RedisOverview):
+class RedisStore(RedisFacts, RedisGuests, RedisOverview):
     """The store of one namespace in one Redis.
 
     :param redis: a client; RQ needs one that does not decode replies, and so does this.
     :param namespace: the prefix of every key.
+    :param by_viewers: whether an event has ended that its viewers left.
     """
 
-    def __init__(self, redis: Redis, namespace: str) -> None:
+    def __init__(self, redis: Redis, namespace: str, by_viewers: bool = True) -> None:
         super().__init__(redis, namespace)
         k = self.keys
-        self._presence = [k.holders, k.clients, k.sessions, k.due, k.stats, k.over]
-        self._presence += [k.ledger, k.pulse, k.shared]
+        self._by_viewers = by_viewers
         self._owed = [k.pending, k.sending, k.retrying]
 
     def report(
@@ -79,7 +80,7 @@ class RedisStore(RedisFacts, RedisOverview):
             *(holder, seq, lease, int(full), json.dumps(entries), knew, quiet),
             *("" if heard is None else heard, json.dumps(named)),
         )
-        return Report(int(now), tuple(map(_reported, rows)), known=text(known) != "unknown")
+        return Report(int(now), tuple(map(reported, rows)), known=text(known) != "unknown")
 
     def heartbeat(
         self, holder: str, lease: int, since: int, knew: str = "", quiet: int = QUIET_MS
@@ -108,33 +109,18 @@ class RedisStore(RedisFacts, RedisOverview):
         now, *rows = self._run(
             "reap", [*self._presence, self.keys.held(holder)], holder, int(goodbye)
         )
-        return Report(int(now), tuple(map(_reported, rows)))
-
-    def guest(
-        self,
-        act: GuestAct,
-        event_id: str,
-        guest: str,
-        ttl: int,
-        session: str,
-        delay: int,
-        trace: str = "",
-    ) -> Report:
-        k = self.keys
-        keys = [k.held(k.GUESTS), k.guests(event_id), k.expiry, k.stragglers(event_id)]
-        keys += [k.viewers, k.scratch]
-        now, row, came, went = self._run(
-            "guest", [*self._presence, *keys], *(act, event_id, guest, ttl, session, delay, trace)
-        )
-        return Report(int(now), (_reported(row),), came=int(came), went=int(went))
+        return Report(int(now), tuple(map(reported, rows)))
 
     def schedule(self, event_id: str, session: str, delay: int, trace: str = "") -> Report:
         now, row = self._run("schedule", self._presence[:5], event_id, session, delay, trace)
-        return Report(int(now), (_reported(row),))
+        return Report(int(now), (reported(row),))
 
-    def finish(self, event_id: str, change: Change, trace: str = "") -> Ended | None:
+    def finish(
+        self, event_id: str, change: Change, trace: str = "", when_due: bool = False
+    ) -> Ended | None:
         k = self.keys
         guests = [k.guests(event_id), k.expiry, k.stragglers(event_id), k.viewers]
+        guests.append(k.publishers(event_id))
         while True:
             with answering():
                 holders = cast(list[Any], self.redis.zrange(k.holders, 0, -1))
@@ -142,7 +128,7 @@ class RedisStore(RedisFacts, RedisOverview):
             row = self._run(
                 "finish",
                 [*self._presence, k.open, k.pending, *guests, *held],
-                *(event_id, change.value, OVER_MS, trace),
+                *(event_id, change.value, OVER_MS, trace, int(when_due)),
             )
             if len(row) != 1:
                 return _ended(row) if row else None
@@ -155,8 +141,19 @@ class RedisStore(RedisFacts, RedisOverview):
 
     def claim(self, limit: int) -> list[Ended]:
         k = self.keys
-        keys = [*self._presence, k.open, k.pending, k.viewers]
-        return [_ended(row) for row in self._run("claim", keys, limit)]
+        ended, stopped = self._run(
+            "claim",
+            [*self._presence, k.open, k.pending, k.viewers],
+            limit,
+            int(not self._by_viewers),
+        )
+        ends = [*map(_ended, ended)]
+        with suppress(StoreError):  # those that are decided are not to be lost by the others
+            for event in stopped:
+                # One by one: what every process holds of it is to be removed.
+                end = self.finish(text(event), Change.STOPPED, when_due=True)
+                ends += [] if end is None else [end]
+        return ends
 
     def put_back(self, holder: str, kept: Sequence[Kept], seq: int = NEWEST) -> int:
         k = self.keys
@@ -247,19 +244,6 @@ def _pairs(flat: list[Any]) -> Iterator[tuple[str, str]]:
 
 def _exemplar(row: dict[str, Any]) -> Exemplar:
     return Exemplar(row["event"], row["trace"], row["late"] / 1000, row["at"] / 1000)
-
-
-def _reported(row: list[Any]) -> Reported:
-    event, change, session, clients, due, started, peak = row
-    return Reported(
-        text(event),
-        Change(text(change)),
-        text(session),
-        int(clients),
-        int(due) if due else None,
-        int(started),
-        int(peak),
-    )
 
 
 def _ended(row: list[Any]) -> Ended:

@@ -13,6 +13,7 @@ from ..capacity import gunicorn_worker, look
 from ..condition import Condition
 from ..errors import ConfigurationError
 from ..heap import settle
+from ..hooks.way_in import register as register_hooks
 from ..problems import line
 from ..state import KEY, AppState
 from ..telemetry.collector import StoreCollector
@@ -39,6 +40,7 @@ def add_pages(app: Flask, state: AppState) -> None:
     pages = Blueprint(KEY, "flask_streamend", template_folder="templates")
     register_api(pages, state)
     register_script(pages)
+    register_hooks(pages, state)
     condition = Condition(state)
     register_status(pages, state, condition)
     app.register_blueprint(pages, url_prefix=prefix)

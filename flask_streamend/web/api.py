@@ -9,9 +9,9 @@ from functools import wraps
 from itertools import islice
 from typing import Any
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, Response, request
 
-from ..access import bad_event_id
+from ..access import bad_event_id, problem
 from ..errors import StoreError
 from ..state import AppState
 
@@ -72,11 +72,4 @@ def _shut(token: str | None) -> Response | None:
         return None
     response = problem(401, "unauthorized", "This page wants STREAMEND_API_TOKEN.")
     response.headers["WWW-Authenticate"] = 'Basic realm="flask_streamend"'
-    return response
-
-
-def problem(status: int, code: str, message: str) -> Response:
-    """Return an answer that says what is wrong."""
-    response = jsonify({"error": code, "message": message})
-    response.status_code = status
     return response

@@ -13,6 +13,14 @@
 -- trace      the context of the trace of the end that begins by this; or nil
 -- earliest   when that viewer left at the earliest; or nil: then as well
 -- returns {event, change, session, clients, due or "", started, peak}
+--
+-- A session knows who decides when it ends: `kept` lasts while its publisher does, whoever watches;
+-- `stopping` ends at its due time, as its publisher stopped; `emptied` ends because viewers left.
+local function row_of(event, change, session, clients, due)
+  return {event, change, session and session.id or '', clients, due and tostring(due) or '',
+    session and session.started or 0, session and session.peak or 0}
+end
+
 local function apply(held, event, count, candidate, delay, age, peak, left, trace, earliest)
   local old = tonumber(redis.call('HGET', held, event) or '0')
   local clients = tonumber(redis.call('ZSCORE', KEYS[2], event) or '0') + count - old
@@ -32,9 +40,9 @@ local function apply(held, event, count, candidate, delay, age, peak, left, trac
     session = {id = candidate, started = after - age, peak = peak, delay = delay}
     change = 'started'
     redis.call('HINCRBY', KEYS[5], 'sessions_begun', 1)
-  elseif due and clients > 0 then
+  elseif due and clients > 0 and not session.stopping then
     redis.call('ZREM', KEYS[4], event)
-    due, session.trace = false, nil
+    due, session.trace, session.emptied = false, nil, nil
     change = 'resumed'
     redis.call('HINCRBY', KEYS[5], 'grace_periods|resumed', 1)
   end
@@ -44,10 +52,11 @@ local function apply(held, event, count, candidate, delay, age, peak, left, trac
       session.id, session.started = candidate, after - age
     end
     if delay >= 0 then session.delay = delay end
-    if clients == 0 and (not due or left + session.delay > tonumber(due)) then
+    local decides = not session.kept and not session.stopping
+    if clients == 0 and decides and (not due or left + session.delay > tonumber(due)) then
       due = due and left + session.delay or after + session.delay
       redis.call('ZADD', KEYS[4], due, event)
-      change, session.trace = 'ending', trace
+      change, session.trace, session.emptied = 'ending', trace, true
     end
     -- Who is still there may have left, too: the last leave counts, whoever says so first.
     session.left = math.max(session.left or 0, math.min(left, earliest or left))
@@ -57,6 +66,5 @@ local function apply(held, event, count, candidate, delay, age, peak, left, trac
     if repacked ~= packed then redis.call('HSET', KEYS[3], event, repacked) end
     redis.call('ZADD', KEYS[2], clients, event)
   end
-  return {event, change, session and session.id or '', clients, due and tostring(due) or '',
-    session and session.started or 0, session and session.peak or 0}
+  return row_of(event, change, session, clients, due)
 end

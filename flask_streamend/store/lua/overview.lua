@@ -11,8 +11,10 @@ local function events(ranked, ending)
   local rows = {}
   for i = 1, #ranked, 2 do
     local packed = redis.call('HGET', KEYS[2], ranked[i])
-    if packed then
-      rows[#rows + 1] = {ranked[i], packed, ending and '0' or ranked[i + 1], ending and ranked[i + 1] or ''}
+    if packed and ending then
+      rows[#rows + 1] = {ranked[i], packed, redis.call('ZSCORE', KEYS[1], ranked[i]) or '0', ranked[i + 1]}
+    elseif packed and not redis.call('ZSCORE', KEYS[3], ranked[i]) then
+      rows[#rows + 1] = {ranked[i], packed, ranked[i + 1], ''}
     end
   end
   return rows

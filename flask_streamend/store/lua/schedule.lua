@@ -17,6 +17,7 @@ if not session then
   redis.call('ZADD', KEYS[2], 0, event)
   redis.call('HINCRBY', KEYS[5], 'sessions_begun', 1)
 end
+session.emptied = nil
 session.trace = ARGV[4] ~= '' and ARGV[4] or nil
 redis.call('HSET', KEYS[3], event, cjson.encode(session))
 redis.call('ZADD', KEYS[4], after + delay, event)

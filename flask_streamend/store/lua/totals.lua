@@ -12,9 +12,9 @@
 local busiest, dues = {}, {}
 if tonumber(ARGV[1]) > 0 then
   busiest = redis.call('ZREVRANGE', KEYS[2], 0, tonumber(ARGV[1]) - 1, 'WITHSCORES')
+  local some = redis.call('ZCARD', KEYS[4]) > 0
   for i = 1, #busiest, 2 do
-    -- Only who has no viewers can be ending.
-    dues[#dues + 1] = busiest[i + 1] == '0' and redis.call('ZSCORE', KEYS[4], busiest[i]) or ''
+    dues[#dues + 1] = some and redis.call('ZSCORE', KEYS[4], busiest[i]) or ''
   end
 end
 local state = pulse('', 0, 0)

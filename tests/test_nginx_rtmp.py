@@ -1,0 +1,159 @@
+"""A real nginx-rtmp with real publishers and players, as docs/streaming-servers.md sets it up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from signal import SIGKILL
+
+import pytest
+from simple_websocket import ConnectionClosed
+
+from .conftest import missing
+from .ground import Ground
+from .rtmp import CURE, TOKEN, Ffmpegs, Nginx, Wire, lacking, quit_
+from .servers import PATIENCE, Site, eventually, free_port
+
+Streaming = tuple[Site, Nginx, Ffmpegs]
+
+
+def streaming(ground: Ground, name: str, end_on: str) -> Streaming:
+    """Start a site, and an nginx that calls it."""
+    folder, stat = ground.folder / name, free_port()
+    folder.mkdir()
+    site = ground.site(
+        app="streaming",
+        STREAMEND_HOOK_TOKEN=TOKEN,
+        STREAMEND_HOOK_CHECKS={"nginx-rtmp": f"http://127.0.0.1:{stat}/stat"},
+        STREAMEND_END_ON=end_on,
+    )
+    nginx = Nginx(folder, site, stat)
+    return site, nginx, Ffmpegs(folder, nginx)
+
+
+@pytest.fixture
+def by_viewers(ground: Ground) -> Iterator[Streaming]:
+    """Return what ends by its viewers."""
+    yield from _started(ground, "viewers")
+
+
+@pytest.fixture(scope="module")
+def by_publisher(ground: Ground) -> Iterator[Streaming]:
+    """Return what ends by its publisher."""
+    yield from _started(ground, "publisher")
+
+
+def _started(ground: Ground, end_on: str) -> Iterator[Streaming]:
+    if (what := lacking()) is not None:
+        missing(what, CURE)
+    started = streaming(ground, end_on, end_on)
+    worker = ground.worker(started[0])
+    yield started
+    started[2].stop()
+    started[1].process.stop()
+    ground.stop_process(worker)
+    ground.stop_process(started[0].process)
+
+
+def test_ten_players_leave_in_all_the_ways_they_do(by_viewers: Streaming, ground: Ground) -> None:
+    """The count is right after each, nobody is told while one is there, and then one mail is."""
+    site, nginx, ffmpegs = by_viewers
+    publisher = ffmpegs.publish("tv")
+    cable, wire = Wire(nginx.port), Wire(nginx.port)
+    players = [ffmpegs.play("tv", port) for port in (*([0] * 8), cable.port, wire.port)]
+    session = ground.wait("tv", "live", 10).session
+
+    for player in players[:3]:
+        quit_(player)
+    ground.wait("tv", "live", 7)
+    for player in players[3:5]:
+        player.signal(SIGKILL)
+    ground.wait("tv", "live", 5)
+    wire.cut()
+    ground.wait("tv", "live", 4)
+    cable.silence()
+    ground.wait("tv", "live", 3)
+
+    # Their old worker goes on with them, and the page of the new one does not show them.
+    nginx.checked()
+    nginx.reload()
+    nginx.checked()
+    assert ground.status("tv").clients == 3
+    quit_(players[5])
+    ground.wait("tv", "live", 2)
+    assert not ground.mails("tv")
+
+    # Nobody reports the last two, and a server that is away says nothing of them.
+    failed = ground.counter("errors|hook")
+    nginx.kill()
+    publisher.popen.wait(PATIENCE)
+    eventually(lambda: ground.counter("errors|hook") > failed, "a check that failed is counted")
+    status = ground.status("tv")
+    assert (status.clients, status.session) == (2, session)
+    nginx.start()
+    cable.close()
+    mail = ground.told("tv")
+    assert ground.status("tv").state == "idle"
+    assert "All viewers have disconnected" in mail.text()
+    assert site.metric("streamend_sessions_unaccounted") == 0
+
+
+def test_an_encoder_that_comes_back_has_not_ended_its_stream(
+    by_publisher: Streaming, ground: Ground
+) -> None:
+    """Within the grace period the same session goes on, with or without viewers."""
+    site, _, ffmpegs = by_publisher
+    event = "news~own-600"
+    first = ffmpegs.publish(event)
+    session = ground.wait(event, "live", 0).session
+    player = ffmpegs.play(event)
+    ground.wait(event, "live", 1)
+    quit_(player)
+    ground.wait(event, "live", 0)
+    quit_(first)
+    ground.wait(event, "ending")
+    second = ffmpegs.publish(event)
+    assert ground.wait(event, "live").session == session
+    quit_(second)
+    ground.wait(event, "ending")
+    site.get(f"/over/purge/{event}")
+
+
+def test_a_publisher_s_end_ends_the_event_with_its_viewers(
+    by_publisher: Streaming, ground: Ground
+) -> None:
+    """However it stops: sockets are closed with 4000, and the one mail says what happened."""
+    site, nginx, ffmpegs = by_publisher
+    for event, number in (("radio", None), ("match", SIGKILL)):
+        publisher = ffmpegs.publish(event)
+        ground.wait(event, "live", 0)
+        player, viewer = ffmpegs.play(event), site.watch(event)
+        ground.wait(event, "live", 2)
+        if number is None:
+            quit_(publisher)
+        else:
+            publisher.signal(number)
+        with pytest.raises(ConnectionClosed) as closed:
+            viewer.receive(PATIENCE)
+        assert closed.value.reason == 4000
+        mail = ground.told(event)
+        assert "The stream was stopped." in mail.text()
+        player.signal(SIGKILL)
+    publisher = ffmpegs.publish("rally")
+    ground.wait("rally", "live", 0)
+    nginx.checked()
+    nginx.kill()
+    nginx.start()
+    assert "All viewers have disconnected" in ground.told("rally").text()
+
+
+def test_viewers_without_a_publisher_are_no_stream_that_ended(
+    by_publisher: Streaming, ground: Ground
+) -> None:
+    """Viewers who come while nobody publishes, and go, are counted, and nobody is told."""
+    site, _, _ = by_publisher
+    viewer = site.watch("early")
+    ground.wait("early", "live", 1)
+    viewer.close()
+    ground.wait("early", "idle", 0)
+    assert not ground.mails("early")
+    assert ground.counter("sessions_purged") >= 1
