@@ -19,8 +19,6 @@ from flask_streamend.telemetry.names import ALL, Gauge
 from flask_streamend.telemetry.spans import ALL as ALL_SPANS
 
 DOCS = Path(__file__).parent
-#: Settings that are read and checked, and that nothing uses yet.
-UNUSED: frozenset[str] = frozenset()
 
 _TABLE = re.compile(r"(?<=<!-- table: )(\w+)( -->\n\n).*?(?=\n\n<!-- end -->)", re.DOTALL)
 
@@ -51,8 +49,7 @@ def _default(value: Any) -> str:
 
 
 def _text(field: Any) -> str:
-    text: str = field.metadata["text"]
-    return f"{text} *No effect yet.*" if field.name in UNUSED else text
+    return str(field.metadata["text"])
 
 
 def _expected(field: Any) -> str:

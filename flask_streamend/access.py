@@ -182,7 +182,7 @@ def viewer_named(state: AppState, event_id: str, hint: str = "") -> Refusal | st
     try:
         viewer_id: object = loader(event_id)
         if viewer_id is not None:
-            return check_viewer_id(viewer_id)
+            return "" if viewer_id == "" else check_viewer_id(viewer_id)
         message = f"The application's viewer loader does not let this viewer in.{hint}"
     except Exception:  # noqa: BLE001 - the application's code; who may watch is not guessed
         state.tally.error("websocket")

@@ -268,7 +268,7 @@ def test_a_row_with_a_wrong_column_is_told_of_at_once(column: str, value: Any, s
         Event(**{**row, column: value})
 
 
-@pytest.mark.parametrize("answer", [*NOBODIES[1:], {}, Awaited()], ids=shown)
+@pytest.mark.parametrize("answer", [*NOBODIES[2:], {}, Awaited()], ids=shown)
 def test_a_viewer_loader_s_wrong_answer_lets_nobody_in(
     answer: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
