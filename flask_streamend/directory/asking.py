@@ -27,6 +27,11 @@ ALL = 2
 #: Drivers that know ``connect_timeout``, in seconds.
 TIMED = {"psycopg", "psycopg2", "pymysql", "mysqldb", "mariadbconnector"}
 
+
+class _Seconds(int):
+    """A time-out that is ours: some SQLAlchemy keeps a driver's options for the next connection."""
+
+
 _asking: ContextVar[bool] = ContextVar("flask_streamend.directory", default=False)
 
 
@@ -99,8 +104,10 @@ def bounded(engine: Engine) -> Iterator[Connection]:
 
 def _connect_in_time(dialect: Any, record: object, args: object, options: dict[str, Any]) -> None:
     """Bound the connections that are made here; the application's own are its own affair."""
+    if isinstance(options.get("connect_timeout"), _Seconds):
+        del options["connect_timeout"]
     if _asking.get() and dialect.driver in TIMED:
-        options.setdefault("connect_timeout", ALL)
+        options.setdefault("connect_timeout", _Seconds(ALL))
 
 
 @contextmanager

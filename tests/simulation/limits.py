@@ -215,14 +215,14 @@ class Limits:
         # Who decides alone knows what it knew at its last beat.
         knew = truth.contacts[decided.by].beat_before(decided.at) if decided.alone else decided.at
         for viewer in truth.viewers[first.event]:
+            if viewer.opened <= decided.at and self.cut_off_at(viewer, decided.at):
+                return "came and went: cut off"
             if viewer.first_heard < knew and max(viewer.opened, viewer.closed) <= since:
                 continue
             contact = truth.contacts[viewer.process]
             stop = decided.at if decided.stopped else -inf
             if viewer.opened <= stop and contact.in_trouble(stop, stop + EPSILON):
                 return "came and went: stopped elsewhere"
-            if viewer.opened <= decided.at and self.cut_off_at(viewer, decided.at):
-                return "came and went: cut off"
             if viewer.opened <= max(first.due, second.due) and viewer.first_heard >= knew:
                 why = self.unheard(first, viewer, decided.at)
                 if why:
