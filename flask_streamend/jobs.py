@@ -94,7 +94,9 @@ def _whole(job: Job, name: str) -> int | None:
 def _work(state: AppState, store: RedisStore, job: Job, sealed: str, look: Look) -> None:
     """Have told what is ready, else set the alarm again; note what is wrong with this worker."""
     due = _whole(job, "due")
-    sealed_elsewhere = state.sealer.unseal(str(sealed)) is None
+    # The one that looks after leases is set again as it is, for ever, by who may have no keys.
+    proves = "watch" not in job.meta
+    sealed_elsewhere = proves and state.sealer.unseal(str(sealed)) is None
     if sealed_elsewhere:
         # It rings all the same: it says only that somebody should look.
         state.tally.error("queue")
@@ -115,7 +117,8 @@ def _work(state: AppState, store: RedisStore, job: Job, sealed: str, look: Look)
         _give_up(store, job, "worker-elsewhere", error)
     else:
         store.note_problem("worker-elsewhere", False)
-    store.note_problem("worker-keys", sealed_elsewhere)
+    if proves:
+        store.note_problem("worker-keys", sealed_elsewhere)
 
 
 def _elsewhere(state: AppState, job: Job) -> bool:

@@ -40,7 +40,7 @@ FUZZ = settings(
 )
 
 
-@pytest.fixture(scope="module", params=WORKERS)
+@pytest.fixture(scope="module", params=WORKERS.values(), ids=list(WORKERS))
 def crowded(request: pytest.FixtureRequest, ground: Ground) -> Iterator[Site]:
     """Return a site with a bound on messages that tests reach."""
     site = ground.site(*request.param, STREAMEND_MAX_MESSAGES_PER_SECOND=RATE)

@@ -195,6 +195,14 @@ def test_an_out_that_was_first_is_remembered_once(any_store: Store) -> None:
     assert state(any_store) == ("live", 1), "an out that is repeated overtook nothing"
 
 
+def test_an_out_that_found_somebody_was_not_the_first(any_store: Store) -> None:
+    """Whatever out came before: who came by another way since, and left, may come in again."""
+    acts: list[GuestAct] = ["out", "join", "out", "in"]
+    for what in acts:
+        act(any_store, what, "x")
+    assert state(any_store) == ("live", 1)
+
+
 def test_only_who_was_not_noted_anew_is_lost(any_store: Store) -> None:
     """A guest is lost of the instant it was seen missing at, viewer or publisher."""
     act(any_store, "in", "ann", ttl=1000)

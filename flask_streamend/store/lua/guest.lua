@@ -40,6 +40,7 @@ elseif act == 'leave' or act == 'out' or act == 'unpublish' then
   if act ~= 'leave' then
     local name = (act == 'out' and 'in' or 'publish') .. guest
     if went + was > 0 then
+      redis.call('ZREM', KEYS[17], 'early ' .. name)
       redis.call('ZADD', KEYS[17], now + tonumber(ARGV[8]), 'left ' .. name)
     elseif not redis.call('ZSCORE', KEYS[17], 'left ' .. name) then
       redis.call('ZADD', KEYS[17], now + tonumber(ARGV[8]), 'early ' .. name)
