@@ -111,6 +111,7 @@ class Presence(Crowd):
         with self._reporting:
             with self._lock:
                 changed, self._changed, self._flush_at = self._changed, set(), None
+                emptied = changed - set(self._viewers)
             if not changed:
                 return
             if self._contact.away:
@@ -124,8 +125,9 @@ class Presence(Crowd):
                 self._contact.lost(error)
                 with self._lock:
                     self._changed |= changed
-                    for event_id in set() if error.refused else changed - set(self._viewers):
-                        # Whether the store heard that the last one left is in doubt: it decides.
+                    for event_id in set() if error.refused else emptied:
+                        # Whether the store heard that the last one left is in doubt: it decides,
+                        # whoever has come since.
                         if event_id in self._known:
                             self._known[event_id].alone = False
                     self._flush_at = time.monotonic()

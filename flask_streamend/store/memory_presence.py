@@ -51,7 +51,6 @@ class MemoryPresence(MemoryDigests):
         peak: int = 0,
         left: int = 0,
         trace: str = "",
-        earliest: int | None = None,
     ) -> Reported:
         old = held.get(event, 0)
         clients = self._clients.get(event, 0) + count - old
@@ -85,7 +84,7 @@ class MemoryPresence(MemoryDigests):
                 due = (self._after() if due is None else left) + session.delay
                 self._due[event], change, session.trace = due, Change.ENDING, trace
                 session.emptied = True
-            session.left = max(session.left, left if earliest is None else min(left, earliest))
+            session.left = max(session.left, left)
             session.peak = max(session.peak, clients, peak)
             self._clients[event] = clients
         return self._row(event, change, session, clients, due)
@@ -121,8 +120,7 @@ class MemoryPresence(MemoryDigests):
             if seq < known.seq:
                 return Report(self._after())
             last, known.lease, known.seq = known.seq, self._after() + lease, seq
-            held_up = heard is not None and gap > 0 and heard < pulse.since
-            if held_up:
+            if heard is not None and gap and heard < pulse.since:
                 # The gap lasts until now, and this holder is waited for.
                 pulse.since = self._now()
                 known.lease = pulse.since + lease - 1
@@ -149,7 +147,7 @@ class MemoryPresence(MemoryDigests):
                     if most > max(h.count, old):
                         flash = self._apply(known.held, event, most, *what)
                         rows += [flash] if flash.change is not Change.NONE else []
-                    what += (left, h.trace, heard if held_up else None)
+                    what += (left, h.trace)
                     rows.append(self._apply(known.held, event, h.count, *what))
                     meet(self._sessions.get(event), h.names)
             return Report(self._after(), tuple(rows))

@@ -135,6 +135,10 @@ class Limits:
         if unknown and last < world.server.began <= decided - FRESH_MS / 1000 + EPSILON:
             # Nobody had been heard of who knew what it was before: it waits a while after a start.
             return "store emptied, cut off"
+        if decided - last >= world.lease + world.delay and any(
+            last < at <= decided for at in truth.contacts[viewer.process].reaped
+        ):
+            return "cut off"  # and no wait since is for it
         noticed = max((end for start, end in truth.silences if end <= decided), default=-inf)
         since = max(last, noticed, truth.began if truth.began > last else -inf)
         long = decided - last >= world.lease + world.delay or truth.began > last
@@ -211,6 +215,10 @@ class Limits:
         if emptied and abs(second.due - first.due) <= SLACK:
             # Limit: a store that loses writes. Two ends became one there, which was told; one who
             # did not hear that they are one puts its own back.
+            return "record lost"
+        put = any((first.event, one.session) in truth.put for one in (first, second))
+        if self.world.server.life and put and (decided.stopped or later.stopped):
+            # Limit: the same of a stream that its host stopped, of which two sessions became.
             return "record lost"
         # Who decides alone knows what it knew at its last beat.
         knew = truth.contacts[decided.by].beat_before(decided.at) if decided.alone else decided.at

@@ -83,6 +83,7 @@ class Contact:
     :ivar reported: when its reports arrived, and when each was made.
     :ivar beaten: when its beats with a lease arrived, and when each was made.
     :ivar heard: when those of its beats arrived whose answer it heard.
+    :ivar reaped: when the store forgot it, its lease having lapsed.
     :ivar troubles: when calls took long or failed, or it stood still: from, to.
     :ivar waits: when calls were made that are not over.
     :ivar failed: when calls were made that failed, since it was well.
@@ -92,6 +93,7 @@ class Contact:
     reported: list[tuple[float, float]] = field(default_factory=list)
     beaten: list[tuple[float, float]] = field(default_factory=list)
     heard: list[float] = field(default_factory=list)
+    reaped: list[float] = field(default_factory=list)
     troubles: list[tuple[float, float]] = field(default_factory=list)
     waits: set[float] = field(default_factory=set)
     failed: set[float] = field(default_factory=set)

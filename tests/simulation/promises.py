@@ -7,7 +7,7 @@ from collections import Counter
 from math import inf
 from typing import TYPE_CHECKING
 
-from .limits import EPSILON, Limits
+from .limits import EPSILON, SLACK, Limits
 from .mail import Sent
 from .people import Viewer
 
@@ -103,6 +103,11 @@ class Promises:
             last = [v for v in viewers if v.closed == left]
             if any(self.limits.cut_off_at(v, left) for v in last):
                 self.let_pass["cut off"] += 1
+            elif world.server.life and any(
+                self.limits.tells(sent, left - SLACK) for sent in truth.sent[event]
+            ):
+                # Limit: of an end that was put back, what happened in a tenth of a second is one.
+                self.let_pass["record lost"] += 1
             elif any(self.limits.told_alone(sent, v) for sent in truth.sent[event] for v in last):
                 self.let_pass["joined elsewhere"] += 1
             else:

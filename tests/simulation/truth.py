@@ -159,6 +159,11 @@ class Truth:
                 self._decided(process, life, answer.event_id, answer.session, stopped=True)
                 self.stops[answer.event_id, answer.session] = now
                 self.stopped(answer.event_id)
+        elif name == "reap":
+            for known in self.world.processes:
+                gone = args[0] not in self.world.server.store._holders
+                if known.presence.holder == args[0] and gone:
+                    self.contacts[known].reaped.append(now)
         elif name == "still_owed":
             self._settled(process, args[0], answer)
         elif name == "put_back":
@@ -216,9 +221,11 @@ class Truth:
             decision = self.decisions.get((end.event_id, end.session))
             there = end.session in self.world.server.store._ledger
             alone = decision is not None and decision.alone and decision.by is process
-            if end.state == "ending" and alone and not there:
-                # Nobody had tried to tell it: it is judged afresh.
+            if end.state == "ending" and alone and decision is not None and decision.life is None:
+                # Nobody had tried to tell it: it is judged afresh, by this very call perhaps.
                 del self.decisions[end.event_id, end.session]
+                if there:
+                    self._decided(process, life, end.event_id, end.session)
             if end.state == "sent":
                 self._record(end.session, life)
             elif end.session in self.world.server.store._ledger:

@@ -8,10 +8,8 @@
 -- candidate  the session to begin, or which the holder knows
 -- age        ms since that session began, for all the holder knows
 -- peak       its most viewers; 0 of a session that no store has confirmed
--- left       when the holder's last viewer left at the latest, where that is since it was heard of;
---            else 0
+-- left       when the holder's last viewer left, where that is since it was heard of; else 0
 -- trace      the context of the trace of the end that begins by this; or nil
--- earliest   when that viewer left at the earliest; or nil: then as well
 -- returns {event, change, session, clients, due or "", started, peak}
 --
 -- A session knows who decides when it ends: `kept` lasts while its publisher does, whoever watches;
@@ -21,7 +19,7 @@ local function row_of(event, change, session, clients, due)
     session and session.started or 0, session and session.peak or 0}
 end
 
-local function apply(held, event, count, candidate, delay, age, peak, left, trace, earliest)
+local function apply(held, event, count, candidate, delay, age, peak, left, trace)
   local old = tonumber(redis.call('HGET', held, event) or '0')
   local clients = tonumber(redis.call('ZSCORE', KEYS[2], event) or '0') + count - old
   local packed = redis.call('HGET', KEYS[3], event)
@@ -59,8 +57,7 @@ local function apply(held, event, count, candidate, delay, age, peak, left, trac
       change, session.trace, session.emptied = 'ending', trace, true
     end
     -- Who is still there may have left, too: the last leave counts, whoever says so first.
-    session.left = math.max(session.left or 0, math.min(left, earliest or left))
-    if session.left == 0 then session.left = nil end
+    if left > (session.left or 0) then session.left = left end
     session.peak = math.max(session.peak, clients, peak)
     local repacked = cjson.encode(session)
     if repacked ~= packed then redis.call('HSET', KEYS[3], event, repacked) end

@@ -37,11 +37,9 @@ if not known then
 end
 
 local lease = after + tonumber(ARGV[3])
-local heard = tonumber(ARGV[8] ~= '' and ARGV[8] or after)
 -- Held up since before the gap: it does not say who came meanwhile. So the gap lasts until now, and
--- its holder is waited for. When its viewers left is not known, but that it heard of the store before.
-local held_up = state.gap > 0 and heard < state.from
-if held_up then
+-- its holder is waited for.
+if state.gap > 0 and tonumber(ARGV[8] ~= '' and ARGV[8] or after) < state.from then
   redis.call('HSET', KEYS[8], 'from', now)
   lease = now + tonumber(ARGV[3]) - 1
 end
@@ -85,7 +83,7 @@ for event, entry in pairs(held) do
       local flash = apply(KEYS[10], event, most, session, delay, age, peak, 0)
       if flash[2] ~= 'none' then reply[#reply + 1] = flash end
     end
-    row = apply(KEYS[10], event, count, session, delay, age, peak, left, entry[9], held_up and heard or nil)
+    row = apply(KEYS[10], event, count, session, delay, age, peak, left, entry[9])
     meet(event, named[event] or {}, KEYS[11], KEYS[12])
   end
   reply[#reply + 1] = row
