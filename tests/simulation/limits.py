@@ -216,9 +216,15 @@ class Limits:
             # Limit: a store that loses writes. Two ends became one there, which was told; one who
             # did not hear that they are one puts its own back.
             return "record lost"
-        put = any((first.event, one.session) in truth.put for one in (first, second))
-        if self.world.server.life and put and (decided.stopped or later.stopped):
-            # Limit: the same of a stream that its host stopped, of which two sessions became.
+        put = [
+            (process, at)
+            for one in (first, second)
+            for process, at in truth.put.get((first.event, one.session), {}).items()
+        ]
+        begun = min(first.due, second.due) - self.world.lease
+        unheard = any(truth.contacts[p].in_trouble(begun, at) for p, at in put)
+        if self.world.server.life and put and (decided.stopped or later.stopped or unheard):
+            # Limit: the same where one was stopped, or whoever puts it back was not answered.
             return "record lost"
         # Who decides alone knows what it knew at its last beat.
         knew = truth.contacts[decided.by].beat_before(decided.at) if decided.alone else decided.at
