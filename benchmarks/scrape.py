@@ -7,6 +7,8 @@ process is scraped in turn, as Prometheus does: in OpenMetrics, over a new conne
 from __future__ import annotations
 
 import argparse
+import os
+import signal
 import time
 from collections import defaultdict
 from collections.abc import Iterator
@@ -31,6 +33,7 @@ SCENES = {
     "10,000 events": (10_000, 1000),
     "10,000 events, a series each": (10_000, 10_000),
 }
+HUNG = "1,000 events, Redis hangs"
 #: Milliseconds for which the store believes the processes that report: longer than a measurement.
 LEASE = 3_600_000
 #: Events in one report.
@@ -57,6 +60,9 @@ def measure(options: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
     rows = [
         [scene, *(spread(one[field], ".1f") for field in FIELDS)] for scene, one in found.items()
     ]
+    waits = _hung(options.rounds)
+    figures[HUNG] = {"ms": summary(waits)}
+    rows.append([HUNG, spread(waits, ".1f"), *("" for _ in FIELDS[1:])])
     title = (
         f"/metrics of {PROCESSES} web processes (gunicorn gevent), {options.rounds} scrapes each;"
         " median (lowest-highest); cpu: the web process's own, in ms; commands: with those that"
@@ -83,6 +89,24 @@ def _scene(live: int, series: int, rounds: int) -> dict[str, list[float]]:
     return found
 
 
+def _hung(rounds: int) -> list[float]:
+    """Return how many milliseconds each scrape takes while Redis stands still."""
+    with Parts() as parts:
+        redis_url = parts.redis()
+        config = {"STREAMEND_REDIS_URL": redis_url}
+        sites = [parts.site("extension", config, *SERVERS["gevent"]) for _ in range(PROCESSES)]
+        redis = parts.enter_context(Redis.from_url(redis_url))
+        _fill(RedisStore(redis, "streamend"), 1000)
+        for port, _ in sites:
+            _ask(port)
+        server = redis.info("server")["process_id"]
+        os.kill(server, signal.SIGSTOP)
+        try:
+            return [_ask(port)[0] * 1000 for _ in range(rounds) for port, _ in sites]
+        finally:
+            os.kill(server, signal.SIGCONT)
+
+
 def _fill(store: RedisStore, live: int) -> None:
     """Have four processes hold so many events."""
     ids = [f"event-{number}" for number in range(live)]
@@ -95,16 +119,12 @@ def _fill(store: RedisStore, live: int) -> None:
 
 def _scrape(redis: Redis, port: int, pid: int) -> Figures:
     """Scrape one process, with everything that reaches Redis meanwhile on record."""
-    request = Request(f"http://127.0.0.1:{port}/metrics", headers={"Accept": ACCEPT})
     with redis.monitor() as monitor:
-        busy, began = cpu(pid), time.perf_counter()
-        with urlopen(request, timeout=30) as answer:  # noqa: S310 - loopback
-            page = answer.read()
-        took, busy = time.perf_counter() - began, cpu(pid) - busy
+        busy = cpu(pid)
+        took, page = _ask(port)
+        busy = cpu(pid) - busy
         redis.echo("over")
         lines = [line["client_type"] for line in _until(monitor, "ECHO over")]
-    if b"# EOF" not in page:
-        raise RuntimeError(f"no OpenMetrics page: {page[:200]!r}")
     return {
         "ms": took * 1000,
         "cpu": busy * 1000,
@@ -112,6 +132,18 @@ def _scrape(redis: Redis, port: int, pid: int) -> Figures:
         "round trips": sum(kind != "lua" for kind in lines),
         "commands": len(lines),
     }
+
+
+def _ask(port: int) -> tuple[float, bytes]:
+    """Return the seconds that a page took, and the page."""
+    request = Request(f"http://127.0.0.1:{port}/metrics", headers={"Accept": ACCEPT})
+    began = time.perf_counter()
+    with urlopen(request, timeout=30) as answer:  # noqa: S310 - loopback
+        page = answer.read()
+    took = time.perf_counter() - began
+    if b"# EOF" not in page:
+        raise RuntimeError(f"no OpenMetrics page: {page[:200]!r}")
+    return took, page
 
 
 def _until(monitor: Any, last: str) -> Iterator[dict[str, Any]]:
