@@ -129,7 +129,7 @@ class Promises:
             for first, second in itertools.pairwise(ordered):
                 if not any(
                     viewer.closed > first.due - (0 if first.stopped else delay) + EPSILON
-                    and viewer.opened <= second.due
+                    and viewer.opened <= second.due + EPSILON
                     for viewer in self.world.truth.viewers[event]
                 ):
                     why = self.limits.came_unheard(first, second, told - delay)
