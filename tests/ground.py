@@ -174,6 +174,11 @@ class Ground:
         self._started.remove(process)
         process.stop()
 
+    def restart(self, site: Site) -> None:
+        """Start a site again, after its process was stopped."""
+        site.restart()
+        self._started.append(site.process)
+
     def stop(self) -> None:
         """Stop what was started."""
         # All are told at once: each takes its time.

@@ -74,7 +74,7 @@ def test_no_end_is_lost_in_a_rotation(ground: Ground, later: Site) -> None:
     eventually(lambda: ground.mails("second"), f"the second is told: {worker.output()}")
     ground.stop_process(worker)
     assert met(ground) == (0, False)
-    later.restart()
+    ground.restart(later)
     later.get("/guest/leave/late/ben")
     ground.wait("late", "ending")
     later.process.stop()

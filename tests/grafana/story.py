@@ -262,6 +262,6 @@ class Story:
             site.process.stop()
         self.fires("NoMetrics")
         self.bare_moment("gone")
-        self.sites[0].restart()
+        self.ground.restart(self.sites[0])
         self.silent("NoMetrics")
         self.ended = time.time()
