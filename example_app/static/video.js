@@ -1,0 +1,52 @@
+// Plays a broadcast over HLS: with hls.js, or where it can't run the browser itself (iPhones).
+
+const HLS = "application/vnd.apple.mpegurl";
+
+export class Video {
+  // changed() when there is a picture to show, or none any more: see `shown`.
+  constructor(element, changed) {
+    Object.assign(this, { element, changed, url: null, hls: null, shown: false });
+    element.addEventListener("playing", () => this.show(true));
+    element.addEventListener("error", () => this.close());
+  }
+
+  async open(url) {
+    if (this.url) return;
+    this.url = url;
+    try {
+      // Only who watches a broadcast loads it.
+      const { default: Hls } = await import("./vendor/hls.light.min.mjs");
+      if (this.url !== url) return; // closed meanwhile
+      if (Hls.isSupported()) this.attach(new Hls({ liveDurationInfinity: true }), Hls.Events);
+      else if (this.element.canPlayType(HLS)) this.element.src = url;
+      else return;
+      await this.element.play();
+    } catch (error) {
+      // Not loaded, or not let play. Who opened it asks again and again.
+      if (this.url === url) this.close();
+    }
+  }
+
+  attach(hls, { ERROR }) {
+    this.hls = hls;
+    hls.on(ERROR, (_, { fatal }) => fatal && this.close());
+    hls.loadSource(this.url);
+    hls.attachMedia(this.element);
+  }
+
+  close() {
+    if (!this.url) return;
+    this.url = null;
+    if (this.hls) this.hls.destroy();
+    this.hls = null;
+    this.element.removeAttribute("src");
+    this.element.load();
+    this.show(false);
+  }
+
+  show(shown) {
+    if (this.shown === (shown && Boolean(this.url))) return;
+    this.shown = shown && Boolean(this.url);
+    this.changed();
+  }
+}
