@@ -37,7 +37,8 @@ class Broadcast:
         :param site: the port of the site that nginx tells who plays.
         :raises Failed: with what to install, where a program is missing.
         """
-        module = find_module()
+        nginx, ffmpeg = find("nginx"), find("ffmpeg")
+        module = find_module(nginx)
         self.port, stat = free_port(), free_port()
         own = folder / "nginx"
         hls = own / "hls"
@@ -63,11 +64,11 @@ class Broadcast:
             ),
             encoding="utf-8",
         )
-        self.nginx = ["nginx", "-e", "stderr", "-p", str(own), "-c", str(conf)]
+        self.nginx = [nginx, "-e", "stderr", "-p", str(own), "-c", str(conf)]
         if os.geteuid() == 0:  # else it would write as somebody who may not enter root's folder
             self.nginx += ["-g", "user root;"]
         address = f"rtmp://{HERE}:{self.port}/live/{EVENT}"
-        self.publisher = ["ffmpeg", "-v", "error", "-nostdin", *PICTURE, "-f", "flv", address]
+        self.publisher = [ffmpeg, "-v", "error", "-nostdin", *PICTURE, "-f", "flv", address]
 
 
 def fill(text: str, values: dict[str, str]) -> str:
@@ -75,15 +76,24 @@ def fill(text: str, values: dict[str, str]) -> str:
     return re.sub("|".join(map(re.escape, values)), lambda found: values[found[0]], text)
 
 
-def find_module() -> Path:
-    """Return nginx's rtmp module, and make sure that the programs are there too.
+def find(program: str) -> str:
+    """Return where a program is.
 
-    :raises Failed: with what to install, where one is missing.
+    :raises Failed: with what to install, where it is missing.
     """
-    for program in ("nginx", "ffmpeg"):
-        if shutil.which(program) is None:
-            raise Failed(f"There is no {program} on PATH: {INSTALL}.")
-    built = subprocess.run(["nginx", "-V"], capture_output=True, text=True, check=False).stderr
+    # Debian has nginx where only root looks.
+    found = shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+    if found is None:
+        raise Failed(f"There is no {program} on PATH: {INSTALL}.")
+    return found
+
+
+def find_module(nginx: str) -> Path:
+    """Return the rtmp module of an nginx.
+
+    :raises Failed: with what to install, where it is missing.
+    """
+    built = subprocess.run([nginx, "-V"], capture_output=True, text=True, check=False).stderr
     found = re.search(r"--modules-path=(\S+)", built)
     module = Path(found[1] if found else "/usr/lib/nginx/modules") / "ngx_rtmp_module.so"
     if not module.is_file():

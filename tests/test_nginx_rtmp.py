@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import urllib.request
 from collections.abc import Iterator
 from signal import SIGKILL
 
@@ -59,36 +60,46 @@ def test_ten_players_leave_in_all_the_ways_they_do(by_viewers: Streaming, ground
     site, nginx, ffmpegs = by_viewers
     publisher = ffmpegs.publish("tv")
     cable, wire = Wire(nginx.port), Wire(nginx.port)
-    players = [ffmpegs.play("tv", port) for port in (*([0] * 8), cable.port, wire.port)]
-    session = ground.wait("tv", "live", 10).session
+    players = [ffmpegs.play("tv", port) for port in (0, 0, cable.port, wire.port, 0, 0)]
+    session = ground.wait("tv", "live", 6).session
+    line = Wire(nginx.stat)
+    fetchers = [ffmpegs.fetch("tv", f"f{n}", port) for n, port in enumerate((0, 0, line.port, 0))]
+    ground.wait("tv", "live", 10)
 
-    for player in players[:3]:
-        quit_(player)
-    ground.wait("tv", "live", 7)
-    for player in players[3:5]:
-        player.signal(SIGKILL)
-    ground.wait("tv", "live", 5)
+    # Of those over RTMP each is told of at once, or when nginx finds out.
+    quit_(players[0])
+    ground.wait("tv", "live", 9)
+    players[1].signal(SIGKILL)
+    ground.wait("tv", "live", 8)
     wire.cut()
-    ground.wait("tv", "live", 4)
+    ground.wait("tv", "live", 7)
     cable.silence()
-    ground.wait("tv", "live", 3)
+    ground.wait("tv", "live", 6)
 
-    # Their old worker goes on with them, and the page of the new one does not show them.
+    # Their old worker goes on with them, and the page of the new one does not show them; those
+    # over HLS fetch from the new one.
     nginx.checked()
     nginx.reload()
     nginx.checked()
-    assert ground.status("tv").clients == 3
-    quit_(players[5])
+    assert ground.status("tv").clients == 6
+    quit_(players[4])
+    ground.wait("tv", "live", 5)
+
+    # Those over HLS are gone when they have fetched nothing for a while, however they left.
+    quit_(fetchers[0])
+    fetchers[1].signal(SIGKILL)
+    line.cut()
     ground.wait("tv", "live", 2)
     assert not ground.mails("tv")
 
-    # Nobody reports the last two, and a server that is away says nothing of them.
+    # Nobody reports the last one over RTMP, and a server that is away says nothing of it. There is
+    # nothing to fetch for the other.
     failed = ground.counter("errors|hook")
     nginx.kill()
-    publisher.popen.wait(PATIENCE)
+    for process in (publisher, fetchers[3]):
+        process.popen.wait(PATIENCE)
     eventually(lambda: ground.counter("errors|hook") > failed, "a check that failed is counted")
-    status = ground.status("tv")
-    assert (status.clients, status.session) == (2, session)
+    assert ground.wait("tv", "live", 1).session == session
     nginx.start()
     cable.close()
     mail = ground.told("tv")
@@ -157,3 +168,14 @@ def test_viewers_without_a_publisher_are_no_stream_that_ended(
     ground.wait("early", "idle", 0)
     assert not ground.mails("early")
     assert ground.counter("sessions_purged") >= 1
+
+
+def test_a_reader_of_server_sent_events_behind_nginx_is_a_viewer_while_it_reads(
+    by_publisher: Streaming, ground: Ground
+) -> None:
+    """nginx lets what is sent pass, and the reader's leaving too."""
+    _, nginx, _ = by_publisher
+    with urllib.request.urlopen(f"http://127.0.0.1:{nginx.stat}/stream/feed") as feed:
+        assert feed.readline() == b": still there\n"
+        ground.wait("feed", "live", 1)
+    ground.wait("feed", "idle", 0)
