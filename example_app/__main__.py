@@ -31,7 +31,7 @@ def main() -> int:
             f"   mailbox: {stack.url}/mailbox"
         )
         if options.nginx:
-            print(f"nginx-rtmp has a broadcast: watch it on {stack.url}/watch/{EVENT}")
+            print(f"nginx-rtmp on {stack.rtmp}   watch it on {stack.url}/watch/{EVENT}")
         Visit(stack).play()
         done = True
         if not options.once:

@@ -67,8 +67,9 @@ class Broadcast:
         self.nginx = [nginx, "-e", "stderr", "-p", str(own), "-c", str(conf)]
         if os.geteuid() == 0:  # else it would write as somebody who may not enter root's folder
             self.nginx += ["-g", "user root;"]
-        address = f"rtmp://{HERE}:{self.port}/live/{EVENT}"
-        self.publisher = [ffmpeg, "-v", "error", "-nostdin", *PICTURE, "-f", "flv", address]
+        #: Where the test picture is published, and may be played.
+        self.address = f"rtmp://{HERE}:{self.port}/live/{EVENT}"
+        self.publisher = [ffmpeg, "-v", "error", "-nostdin", *PICTURE, "-f", "flv", self.address]
 
 
 def fill(text: str, values: dict[str, str]) -> str:

@@ -45,6 +45,7 @@ class Stack:
         self.delay = delay
         self.url = os.environ.get("FRONTEND_URL", f"http://localhost:{port}")
         self.redis = ""  # how it is shown: address and program
+        self.rtmp = ""  # where the test picture is
         self.folder = Path(tempfile.mkdtemp(prefix="porchlight-"))
         self.mailbox = self.folder / "mailbox"
         self._children: dict[str, Child] = {}
@@ -169,6 +170,7 @@ class Stack:
             raise Failed(f"{failure} The site's /health says: {health}", failure.log) from failure
 
     def _start_broadcast(self, broadcast: Broadcast) -> None:
+        self.rtmp = broadcast.address
         self._run("nginx", *broadcast.nginx)
         self._wait("nginx", lambda: accepts(broadcast.port))
         self._run("publisher", *broadcast.publisher)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import urllib.request
 from collections.abc import Iterator
 from signal import SIGKILL
+from urllib.error import HTTPError
 
 import pytest
 from simple_websocket import ConnectionClosed
@@ -179,3 +180,20 @@ def test_a_reader_of_server_sent_events_behind_nginx_is_a_viewer_while_it_reads(
         assert feed.readline() == b": still there\n"
         ground.wait("feed", "live", 1)
     ground.wait("feed", "idle", 0)
+
+
+def test_a_playlist_counts_who_has_no_socket_open(by_publisher: Streaming, ground: Ground) -> None:
+    """A page's player says that its page has one; for what is not there nobody is asked."""
+    _, nginx, _ = by_publisher
+    nginx.playlist("film").write_text("#EXTM3U\n")
+    address = f"http://127.0.0.1:{nginx.stat}/hls"
+    for query, clients in (("?socket", 0), ("", 1), ("", 1), ("?viewer=kitchen", 2)):
+        with urllib.request.urlopen(f"{address}/film.m3u8{query}") as playlist:
+            assert playlist.read() == b"#EXTM3U\n"
+            assert playlist.headers["Cache-Control"] == "no-store"
+        assert ground.status("film").clients == clients
+    with pytest.raises(HTTPError) as refused, urllib.request.urlopen(f"{address}/lost.m3u8"):
+        pass
+    refused.value.close()
+    assert refused.value.code == 404
+    assert ground.status("lost").clients == 0
