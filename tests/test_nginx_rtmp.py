@@ -15,6 +15,8 @@ from .ground import Ground
 from .rtmp import CURE, TOKEN, Ffmpegs, Nginx, Wire, lacking, quit_
 from .servers import PATIENCE, Site, eventually, free_port
 
+#: Bytes of a page of nginx's memory.
+PAGE = 4096
 Streaming = tuple[Site, Nginx, Ffmpegs]
 
 
@@ -177,7 +179,8 @@ def test_a_reader_of_server_sent_events_behind_nginx_is_a_viewer_while_it_reads(
     """nginx lets what is sent pass, and the reader's leaving too."""
     _, nginx, _ = by_publisher
     with urllib.request.urlopen(f"http://127.0.0.1:{nginx.stat}/stream/feed") as feed:
-        assert feed.readline() == b": still there\n"
+        # What nginx gathers it gives on by the page.
+        assert len(feed.read1(1 << 16)) < PAGE
         ground.wait("feed", "live", 1)
     ground.wait("feed", "idle", 0)
 

@@ -75,15 +75,16 @@ def test_the_watch_page_s_player_is_counted_by_its_socket_alone(app: Flask, stag
     """The page says ``?socket`` where it fetches, so that its reader is not two viewers."""
     with stage.socket("friday-jam"):
         assert app.test_client().get("/hls/friday-jam.m3u8?socket").status_code == 200
-        app.test_client().get("/stream/friday-jam?socket").close()
+        reply = app.test_client().get("/stream/friday-jam?socket", buffered=False)
+        next(reply.iter_encoded())
         assert clients(app) == 1
+        reply.close()
 
 
 def test_a_reader_of_the_stream_watches_while_it_lasts(app: Flask, stage: Stage) -> None:
     """Who has no page, as curl has none, is a viewer until the response ends."""
     reply = app.test_client().get("/stream/friday-jam", buffered=False)
-    body = reply.iter_encoded()
-    next(body)
+    next(reply.iter_encoded())
     assert clients(app) == 1
     reply.close()
     assert clients(app) == 0
