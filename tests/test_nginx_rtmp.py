@@ -15,8 +15,8 @@ from .ground import Ground
 from .rtmp import CURE, TOKEN, Ffmpegs, Nginx, Wire, lacking, quit_
 from .servers import PATIENCE, Site, eventually, free_port
 
-#: Bytes of a page of nginx's memory.
-PAGE = 4096
+#: Bytes that are for certain less than a page of nginx's memory.
+PAGE = 1024
 Streaming = tuple[Site, Nginx, Ffmpegs]
 
 
