@@ -15,8 +15,8 @@ from .ground import Ground
 from .rtmp import CURE, TOKEN, Ffmpegs, Nginx, Wire, lacking, quit_
 from .servers import PATIENCE, Site, eventually, free_port
 
-#: Bytes that are for certain less than a page of nginx's memory.
-PAGE = 1024
+#: Bytes of what is sent at once, at the most: what nginx gathers comes by the page.
+PIECE = 1024
 Streaming = tuple[Site, Nginx, Ffmpegs]
 
 
@@ -179,8 +179,7 @@ def test_a_reader_of_server_sent_events_behind_nginx_is_a_viewer_while_it_reads(
     """nginx lets what is sent pass, and the reader's leaving too."""
     _, nginx, _ = by_publisher
     with urllib.request.urlopen(f"http://127.0.0.1:{nginx.stat}/stream/feed") as feed:
-        # What nginx gathers it gives on by the page.
-        assert len(feed.read1(1 << 16)) < PAGE
+        assert len(feed.read1(1 << 16)) < PIECE
         ground.wait("feed", "live", 1)
     ground.wait("feed", "idle", 0)
 
