@@ -16,6 +16,8 @@ from .apps.pages import ROOT, marked
 from .servers import PATIENCE, Process, Site, accepts, eventually, free_port
 
 MODULE = Path("/usr/lib/nginx/modules/ngx_rtmp_module.so")
+#: Debian has it where only root looks.
+NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
 CURE = "apt-get install --no-install-recommends nginx libnginx-mod-rtmp ffmpeg"
 TOKEN = "hook-secret"
 #: A picture that moves, and by its noise fills a connection's buffers in seconds. HLS is cut where
@@ -29,8 +31,10 @@ PICTURE = [
 
 def lacking() -> str | None:
     """Return what the machine lacks for these tests; None: nothing."""
-    programs = [name for name in ("nginx", "ffmpeg") if not shutil.which(name)]
-    return programs[0] if programs else None if MODULE.is_file() else "libnginx-mod-rtmp"
+    for program, there in (("nginx", NGINX), ("ffmpeg", shutil.which("ffmpeg"))):
+        if there is None:
+            return program
+    return None if MODULE.is_file() else "libnginx-mod-rtmp"
 
 
 class Nginx:
@@ -73,7 +77,8 @@ class Nginx:
 
     def start(self) -> Process:
         """Start it; its connections are counted from the first again."""
-        command = ["nginx", "-p", str(self._folder), "-c", str(self._config)]
+        assert NGINX is not None
+        command = [NGINX, "-p", str(self._folder), "-c", str(self._config)]
         self.process = Process(command, self._folder / "nginx.log")
         eventually(lambda: accepts(self.port), f"nginx listens: {self.process.output()}")
         return self.process
@@ -182,8 +187,13 @@ class Wire:
         # What is on its way is little, so that a sender soon finds that nobody reads.
         far.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         far.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 536)
-        far.connect(("127.0.0.1", self._to))
-        self._peers |= {near: far, far: near}
+        try:
+            far.connect(("127.0.0.1", self._to))
+        except OSError:
+            near.close()
+            far.close()
+        else:
+            self._peers |= {near: far, far: near}
 
     def _pass(self, end: socket.socket, other: socket.socket) -> None:
         with suppress(OSError):
