@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -22,6 +23,7 @@ class Session:
     """A session that is not over.
 
     :ivar left: when somebody was seen to leave last.
+    :ivar put: when it ends for all that those know who put its end back.
     :ivar unique: different viewers by name, as another store had seen them, or as it ended.
     :ivar met: viewers by name who were seen here.
     :ivar kept: it lasts while its publisher does, whoever watches.
@@ -35,6 +37,7 @@ class Session:
     peak: int = 0
     trace: str = ""
     left: int = 0
+    put: int = 0
     unique: int | None = None
     met: Sketch | None = None
     kept: bool = False
@@ -46,9 +49,19 @@ class Session:
         """Return how many different viewers it has had; None: nobody has a name."""
         return most(self.unique, None if self.met is None else self.met.count())
 
+    @property
+    def lasts(self) -> int:
+        """Return when it ends at the earliest, whoever is there now."""
+        return max(self.left + self.delay, self.put)
+
     def close(self) -> None:
         """Keep the number: who they were goes with the session."""
         self.unique, self.met = self.unique_viewers, None
+
+
+def another(session: str) -> str:
+    """Return the name that comes after a name: always the same."""
+    return hashlib.sha1(session.encode()).hexdigest()[:16]  # noqa: S324 - a name
 
 
 def meet(session: Session | None, names: Iterable[str]) -> None:
