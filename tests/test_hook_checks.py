@@ -1,8 +1,8 @@
 """Asking streaming servers who is there: of what each documents, and what a failed check does.
 
 SRS answers as https://ossrs.io/lts/en-us/docs/v6/doc/http-api has it (Clients; Server ID), with its
-``service`` from version 5 on, which changes at each start while the server's id lies in a file; MediaMTX
-as the ``PathList`` of its api/openapi.yaml does; nginx's page is the one rtmp_stat makes.
+``service`` from version 5 on, which changes at each start while the server's id lies in a file;
+MediaMTX as the ``PathList`` of its api/openapi.yaml does; nginx's page is the one rtmp_stat makes.
 """
 
 from __future__ import annotations

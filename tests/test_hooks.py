@@ -3,8 +3,8 @@
 The calls of SRS and MediaMTX are written to the form their documentation gives:
 https://ossrs.io/lts/en-us/docs/v6/doc/http-callback (Protocol; HTTP Callback Events; what
 ``service_id`` adds to it from version 5 on is in its trunk/src/app/srs_app_http_hooks.cpp), and
-https://mediamtx.org/docs/features/hooks (runOnRead, runOnUnread, runOnOnline, runOnOffline). Those of
-nginx-rtmp are what a real one sends (test_nginx_rtmp.py), as
+https://mediamtx.org/docs/features/hooks (runOnRead, runOnUnread, runOnOnline, runOnOffline). Those
+of nginx-rtmp are what a real one sends (test_nginx_rtmp.py), as
 https://github.com/arut/nginx-rtmp-module/wiki/Directives#notify has it.
 """
 
@@ -159,9 +159,9 @@ def test_an_out_that_overtakes_its_in_leaves_no_ghost(hooked: Hooked) -> None:
 
 @pytest.mark.parametrize("address", ["10.0.0.9:1935/live", "cdn.example.org", "unix:/tmp/a:live"])
 def test_what_nginx_passes_on_is_no_viewer(hooked: Hooked, address: str) -> None:
-    """A push to another server plays the stream, with the target as its address; no loader is asked.
+    """A push to another server plays the stream, with the target as its address.
 
-    So does what its own processes pass to each other.
+    So does what its own processes pass to each other. No loader is asked.
     """
     hooked.streamend.viewer_loader(lambda _: None)
     fields: dict[str, Any] = {"flashver": "ngx-local-relay", "addr": address}
@@ -404,7 +404,7 @@ def test_a_publisher_s_stop_begins_the_grace_period(
     hooked.nginx("play", 7)
     assert hooked.status().due_at == before.due_at, "nobody but the publisher moves it"
     owed = hooked.state.endings.owed
-    assert [end.session for end in owed.kept()] == [before.session]
+    assert [(end.session, end.cause) for end in owed.kept()] == [(before.session, "stopping")]
     call(*starts)
     after = hooked.status()
     assert (after.state, after.clients, after.session) == ("live", 2, before.session)

@@ -81,8 +81,10 @@ class MemoryStore(MemoryFacts):
             for end in kept:
                 put += self._put_back(holder, end)
                 session = self._sessions.get(end.event_id)
-                if session and not self._clients[end.event_id] and end.event_id not in self._due:
+                nobody = not self._clients.get(end.event_id) and end.event_id not in self._due
+                if session and not session.lasts and nobody:
                     self._due[end.event_id] = self._after() + session.delay
+                    session.emptied = True
             return put
 
     def _put_back(self, holder: str, end: Kept) -> bool:
@@ -94,8 +96,7 @@ class MemoryStore(MemoryFacts):
         if known is not None and same:
             self._clients[event] -= known.held.pop(event, 0)
         due, entry = now + end.left, self._ledger.get(end.id)
-        own = Session(end.session, now - end.age, max(0, end.left), end.peak, end.trace)
-        own.unique = end.unique_viewers
+        own = Session.of(end, now)
         if session is not None and same:
             own.unique = most(own.unique, session.unique_viewers)
         if end.state == "ending":
@@ -133,13 +134,21 @@ class MemoryStore(MemoryFacts):
                 changed = True
                 session.id, session.started = own.id, own.started
                 session.peak = max(session.peak, own.peak)
+            if own.stopping and not session.published:
+                # Whoever watches. (Where a publisher came since, it goes on.)
+                if session.stopping and due <= ends:
+                    return changed
+                session.stopping, session.emptied, session.trace = True, False, own.trace
+                self._due[event] = due
+                return True
             if self._clients[event] and due - session.delay > session.left:
                 session.left, changed = due - session.delay, True
             # Two may have seen somebody leave: the last leave counts.
             due = max(due, session.left + session.delay)
-            if self._clients[event] or due <= ends < math.inf:
+            decides = not (own.stopping or session.stopping or session.kept)
+            if self._clients[event] or not decides or due <= ends < math.inf:
                 return changed
-            self._due[event], session.trace = due, own.trace
+            self._due[event], session.trace, session.emptied = due, own.trace, own.emptied
             return True
         if own.started > ends:
             # One after the other: what could not be claimed is resumed by who came since.
@@ -168,12 +177,8 @@ class MemoryStore(MemoryFacts):
                 untold = entry.state == "pending" and not entry.channel
                 ends.append(
                     Kept(
-                        event_id=entry.event_id,
-                        session=session.id,
-                        age=now - session.started,
-                        left=entry.due - now,
-                        peak=session.peak,
-                        clients=entry.clients,
+                        *(entry.event_id, session.id, now - session.started, entry.due - now),
+                        *(session.peak, entry.clients),
                         state="ending" if untold else entry.state,
                         channel=entry.channel,
                         error=entry.error,
@@ -184,10 +189,9 @@ class MemoryStore(MemoryFacts):
                     )
                 )
             for event, due in self._due.items():
-                session = self._sessions[event]
-                age, left = now - session.started, due - now
-                kept = Kept(event, session.id, age, left, session.peak, trace=session.trace)
-                ends.append(replace(kept, unique_viewers=session.unique_viewers))
+                one = self._sessions[event]
+                kept = Kept(event, one.id, now - one.started, due - now, one.peak)
+                ends.append(replace(kept, trace=one.trace, unique_viewers=one.unique_viewers))
             return ends
 
     def still_owed(self, ends: Sequence[tuple[str, str]]) -> dict[str, tuple[Share, ...]]:

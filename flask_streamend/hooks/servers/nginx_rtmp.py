@@ -51,7 +51,7 @@ def read(request: Request) -> Call | None:
 def _passes_on(agent: str, address: str) -> bool:
     """Return whether nginx plays by itself, to send a stream on: by push, or between its processes.
 
-    Anybody may call himself so. But a player's address is its socket's, and here it is the target's.
+    Anybody may call himself so; but a player's address is its socket's, this one's is its target.
     """
     if agent != "ngx-local-relay" or address == "unix:":
         return False
