@@ -20,7 +20,9 @@ PIECE = 1024
 Streaming = tuple[Site, Nginx, Ffmpegs]
 
 
-def streaming(ground: Ground, name: str, end_on: str) -> Streaming:
+def streaming(
+    ground: Ground, name: str, end_on: str, workers: int = 1, pushes: bool = False
+) -> Streaming:
     """Start a site, and an nginx that calls it."""
     folder, stat = ground.folder / name, free_port()
     folder.mkdir()
@@ -30,7 +32,7 @@ def streaming(ground: Ground, name: str, end_on: str) -> Streaming:
         STREAMEND_HOOK_CHECKS={"nginx-rtmp": f"http://127.0.0.1:{stat}/stat"},
         STREAMEND_END_ON=end_on,
     )
-    nginx = Nginx(folder, site, stat)
+    nginx = Nginx(folder, site, stat, workers, pushes)
     return site, nginx, Ffmpegs(folder, nginx)
 
 
