@@ -43,33 +43,29 @@ class Broadcast:
         own = folder / "nginx"
         hls = own / "hls"
         hls.mkdir(parents=True)
-        #: Settings for the site: config.py reads them.
-        self.env = {
-            "HLS_DIR": str(hls),
-            "STREAMEND_HOOK_TOKEN": secrets.token_hex(16),
-            "RTMP_STAT": f"http://{HERE}:{stat}/stat",
+        token = secrets.token_hex(16)
+        values = {
+            "/usr/lib/nginx/modules/ngx_rtmp_module.so": str(module),
+            "/tmp/porchlight/hls": str(hls),  # noqa: S108 - what stands there
+            "127.0.0.1:1935": f"{HERE}:{self.port}",
+            "127.0.0.1:8080": f"{HERE}:{stat}",
+            "127.0.0.1:8081": f"{HERE}:{site}",
+            "TOKEN": token,
         }
         conf = own / "nginx.conf"
-        conf.write_text(
-            fill(
-                CONF.read_text(encoding="utf-8"),
-                {
-                    "/usr/lib/nginx/modules/ngx_rtmp_module.so": str(module),
-                    "/tmp/porchlight/hls": str(hls),  # noqa: S108 - what stands there
-                    "127.0.0.1:1935": f"{HERE}:{self.port}",
-                    "127.0.0.1:8080": f"{HERE}:{stat}",
-                    "127.0.0.1:8081": f"{HERE}:{site}",
-                    "TOKEN": self.env["STREAMEND_HOOK_TOKEN"],
-                },
-            ),
-            encoding="utf-8",
-        )
+        conf.write_text(fill(CONF.read_text(encoding="utf-8"), values), encoding="utf-8")
         self.nginx = [nginx, "-e", "stderr", "-p", str(own), "-c", str(conf)]
         if os.geteuid() == 0:  # else it would write as somebody who may not enter root's folder
             self.nginx += ["-g", "user root;"]
         #: Where the test picture is published, and may be played.
         self.address = f"rtmp://{HERE}:{self.port}/live/{EVENT}"
         self.publisher = [ffmpeg, "-v", "error", "-nostdin", *PICTURE, "-f", "flv", self.address]
+        #: Settings for the site: config.py reads them.
+        self.env = {
+            "HLS_DIR": str(hls),
+            "STREAMEND_HOOK_TOKEN": token,
+            "RTMP_STAT": f"http://{HERE}:{stat}/stat",
+        }
 
 
 def fill(text: str, values: dict[str, str]) -> str:

@@ -28,8 +28,10 @@ def from_environment(environ: Mapping[str, str], instance: Path) -> dict[str, ob
         # The site's own.
         "DATABASE": environ.get("DATABASE", str(instance / "porchlight.sqlite3")),
         "MAILBOX_DIR": environ.get("MAILBOX_DIR", str(instance / "mailbox")),
-        "HLS_DIR": environ.get("HLS_DIR"),  # where an nginx-rtmp beside us writes: nginx.conf
+        "HLS_DIR": None,
     }
+    if "HLS_DIR" in environ:  # where an nginx-rtmp beside us writes: nginx.conf
+        config["HLS_DIR"] = str(Path(environ["HLS_DIR"]).resolve())
     if "STREAMEND_HOOK_TOKEN" in environ:  # lets that nginx tell us who publishes and plays
         config["STREAMEND_HOOK_TOKEN"] = environ["STREAMEND_HOOK_TOKEN"]
     if "RTMP_STAT" in environ:  # and there it says who is there: it can't say that it died

@@ -5,25 +5,26 @@ const HLS = "application/vnd.apple.mpegurl";
 export class Video {
   // changed() when there is a picture to show, or none any more: see `shown`.
   constructor(element, changed) {
-    Object.assign(this, { element, changed, url: null, hls: null, shown: false });
-    element.addEventListener("playing", () => this.show(true));
+    Object.assign(this, { element, changed, url: null, turn: 0, hls: null, shown: false });
+    element.addEventListener("playing", () => this.url && this.show(true));
     element.addEventListener("error", () => this.close());
   }
 
   async open(url) {
     if (this.url) return;
     this.url = url;
+    const turn = (this.turn += 1);
     try {
       // Only who watches a broadcast loads it.
       const { default: Hls } = await import("./vendor/hls.light.min.mjs");
-      if (this.url !== url) return; // closed meanwhile
+      if (turn !== this.turn) return; // closed meanwhile
       if (Hls.isSupported()) this.attach(new Hls({ liveDurationInfinity: true }), Hls.Events);
       else if (this.element.canPlayType(HLS)) this.element.src = url;
       else return;
       await this.element.play();
     } catch (error) {
       // Not loaded, or not let play. Who opened it asks again and again.
-      if (this.url === url) this.close();
+      if (turn === this.turn) this.close();
     }
   }
 
@@ -37,6 +38,7 @@ export class Video {
   close() {
     if (!this.url) return;
     this.url = null;
+    this.turn += 1;
     if (this.hls) this.hls.destroy();
     this.hls = null;
     this.element.removeAttribute("src");
@@ -45,8 +47,8 @@ export class Video {
   }
 
   show(shown) {
-    if (this.shown === (shown && Boolean(this.url))) return;
-    this.shown = shown && Boolean(this.url);
+    if (this.shown === shown) return;
+    this.shown = shown;
     this.changed();
   }
 }
