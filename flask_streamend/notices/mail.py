@@ -58,8 +58,8 @@ class NoticeMessage(Message):
     """Flask-Mail's message as plain text and HTML, in lines of ASCII.
 
     Flask-Mail's own may have 8 bit, and lines of any length; and it parses each header again as it
-    writes it, which took half of the time of a notice. Nor is it made as Flask-Mail's is: that looks
-    up this host's name, with no time-out, for an id that is not a notice's.
+    writes it, which took half of the time of a notice. Nor is it made as Flask-Mail's is: for an id
+    that is not a notice's that looks up this host's name, with no time-out.
     """
 
     def __init__(self, notice: Notice, host: str, sender: Any, body: str, html: str) -> None:

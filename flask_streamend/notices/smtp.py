@@ -24,7 +24,6 @@ from ..telemetry.logs import log
 from .bounded import Bounded, Lookups, cut_after
 from .failures import Deferred
 
-
 _lookups = Lookups(most=8)
 #: This host's own name: while one look-up of it hangs, no other is waited for.
 _naming = Bounded(most=1)
