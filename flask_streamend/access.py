@@ -9,12 +9,13 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from flask import Request, Response, jsonify
-from itsdangerous import BadSignature, URLSafeTimedSerializer
+from itsdangerous import BadSignature, TimestampSigner, URLSafeTimedSerializer
 
 from .errors import EventIdError
 from .event import LONGEST_ID, check_event_id, check_viewer_id
@@ -209,17 +210,33 @@ def limit_reached(settings: Settings, event: int, everything: int) -> Refusal | 
     return None
 
 
+class _Signer(TimestampSigner):
+    """Notes with what it signs when that was, by a clock of one's choice."""
+
+    def __init__(self, *args: Any, clock: Callable[[], float], **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._clock = clock
+
+    def get_timestamp(self) -> int:
+        """Return the time, in seconds since the epoch."""
+        return int(self._clock())
+
+
 class Tokens:
     """Join tokens: signed, expiring, for one event and one viewer.
 
     :param keys: the sealing keys, newest first; an older one still checks.
+    :param clock: seconds since the epoch.
     """
 
-    def __init__(self, keys: tuple[str, ...]) -> None:
+    def __init__(self, keys: tuple[str, ...], clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        how = {"key_derivation": "hmac", "digest_method": hashlib.sha256, "clock": clock}
         self._serializer = URLSafeTimedSerializer(
             list(reversed(keys)),
             salt="flask_streamend join token",
-            signer_kwargs={"key_derivation": "hmac", "digest_method": hashlib.sha256},
+            signer=_Signer,
+            signer_kwargs=how,
         )
 
     def make(self, event_id: str, viewer_id: str, expires: float) -> str:
@@ -241,7 +258,7 @@ class Tokens:
         try:
             payload, made = self._serializer.loads(token, return_timestamp=True)
             event, viewer, expires = payload
-            age = time.time() - made.timestamp()
+            age = self._clock() - made.timestamp()
             if event != event_id:
                 why = "is for another event"
             elif age > expires:

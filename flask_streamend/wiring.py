@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from flask import Flask
@@ -56,11 +57,13 @@ def build(
     extension: StreamEnd,
     memory: MemoryStore | None = None,
     channels: Mapping[str, Channel] | None = None,
+    clock: Callable[[], float] = time.time,
 ) -> AppState:
     """Return an application's parts; nothing is connected and nothing runs yet.
 
     :param memory: the store to use under ``memory://``; None: a new one.
     :param channels: what to send by, by name; None: what the extension was given, and e-mail.
+    :param clock: what join tokens age by, in seconds since the epoch.
     :raises ConfigurationError: where there is no key to seal with, or a channel can't be used.
     """
     keys = _keys(app, settings)
@@ -122,7 +125,7 @@ def build(
         extension=extension,
         settings=settings,
         sealer=sealer,
-        tokens=Tokens(keys),
+        tokens=Tokens(keys, clock),
         redis=redis,
         glance_redis=glance_redis,
         store=store,
