@@ -25,6 +25,7 @@ from .telemetry.names import OTHER, REFUSALS
 from .telemetry.tally import Tally
 
 if TYPE_CHECKING:
+    from .loading import ViewerLoader
     from .state import AppState
 
 #: Seconds a join token may be good for: a month.
@@ -71,6 +72,13 @@ FLOOD = Refusal(
     "flood",
     "limit",
     "A viewer sent more messages than STREAMEND_MAX_MESSAGES_PER_SECOND allows, and was closed.",
+)
+HANGING = Refusal(
+    503,
+    "viewer-loader-hangs",
+    "viewer",
+    "The application's viewer loader does not answer for those who came before: give what it asks a"
+    " time-out.",
 )
 DRAINING = Refusal(503, "draining", "draining", "This process stops; another one lets you in.")
 
@@ -180,6 +188,14 @@ def viewer_named(state: AppState, event_id: str, hint: str = "") -> Refusal | st
     loader = state.extension.viewer_loader_function
     if loader is None:
         return ""
+    with state.turns.one() as given:
+        if given:
+            return _asked(state, loader, event_id, hint)
+    state.tally.error("websocket")
+    return HANGING
+
+
+def _asked(state: AppState, loader: ViewerLoader, event_id: str, hint: str) -> Refusal | str:
     try:
         viewer_id: object = loader(event_id)
         if viewer_id is not None:

@@ -43,12 +43,16 @@ from .telemetry.logs import log
 from .telemetry.tally import Tally
 from .telemetry.tracing import correlate
 from .timer import Timer
+from .turns import Turns
 
 if TYPE_CHECKING:
     from redis import Redis
 
     from .extension import StreamEnd
     from .store.interface import Store
+
+#: Viewers who may wait for the viewer loader at once, however much room there is.
+ASKING = 500
 
 
 def build(
@@ -154,6 +158,7 @@ def renew(state: AppState) -> None:
     """Give a process a holder, a timer and a keeper of its own."""
     state.timer.clear()
     state.addresses = Addresses(state.settings)
+    state.turns = Turns(lambda: _asking_at_once(state))
     state.spans.renew()
     spans = state.spans
     keeper = state.keeper = Keeper(lambda: state.tally.error("store"))
@@ -200,6 +205,13 @@ def renew(state: AppState) -> None:
     keeper.add(state.recording.tick)
     if stand_in is not None:
         keeper.add(stand_in.tick)
+
+
+def _asking_at_once(state: AppState) -> int:
+    """Return how many viewers may wait for the viewer loader: half of the room that is left."""
+    if state.capacity is None:
+        return ASKING
+    return min(ASKING, (state.capacity.room - state.presence.total()) // 2)
 
 
 def _keys(app: Flask, settings: Settings) -> tuple[str, ...]:
