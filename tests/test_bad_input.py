@@ -114,8 +114,11 @@ def test_a_tampered_token_is_refused(data: st.DataObject) -> None:
     other = data.draw(st.characters(min_codepoint=33, max_codepoint=126))
     changed = token[:at] + other + token[at + 1 :]
     found = Tokens(KEYS).check(changed, "jam")
-    # The last character of a base64 text has bits that stand for nothing.
-    assert isinstance(found, Refusal) or changed == token or at == len(token) - 1
+    # A signature has more than one spelling: its last character has bits that stand for nothing,
+    # and + and / are read as - and _.
+    signature = at > token.rindex(".")
+    same = signature and changed.translate(str.maketrans("+/", "-_")) == token
+    assert isinstance(found, Refusal) or changed == token or same or at == len(token) - 1
     if isinstance(found, str):
         assert found == "ann"
 
