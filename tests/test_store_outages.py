@@ -245,6 +245,16 @@ def test_a_stop_outweighs_an_end_that_was_to_come(time: Time) -> None:
     assert time.store.status(["jam"])[0].state == "idle"
 
 
+def test_what_a_store_has_told_it_knows_better_than_who_was_away(time: Time) -> None:
+    """An end whose beginning was not answered ends later for the process: it is told once."""
+    time.come("a")
+    time.go("a")
+    time.wait(5)
+    assert time.ends() == ["s1"]
+    assert time.store.put_back("a", [Kept("jam", "s1", 9000, -1, 1)], time.seqs["a"]) == 0
+    assert time.ends() == []
+
+
 def test_a_flash_whose_answer_was_lost_is_counted_once(time: Time) -> None:
     """Who came and went is reported again, in the next report; the store had heard of it."""
     time.beat("a")
