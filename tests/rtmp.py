@@ -33,9 +33,13 @@ class Nginx:
     """nginx with the lines of docs/streaming-servers.md, on ports of its own.
 
     :param site: the application it calls.
+    :param workers: its worker processes.
+    :param pushes: it sends each stream on to another application of its own, which calls nobody.
     """
 
-    def __init__(self, folder: Path, site: Site, stat: int) -> None:
+    def __init__(
+        self, folder: Path, site: Site, stat: int, workers: int = 1, pushes: bool = False
+    ) -> None:
         self.port, self.stat = free_port(), stat
         self._folder = folder
         self._config = folder / "nginx.conf"
@@ -52,13 +56,17 @@ class Nginx:
         }.items():
             assert there in shown, there
             shown = shown.replace(there, here)
+        if pushes:
+            copy = "application copy {\nlive on;\n}\napplication live {"
+            push = f"\npush rtmp://127.0.0.1:{self.port}/copy;"
+            shown = shown.replace("application live {", copy + push, 1)
         temporary = "\n".join(
             f"{kind}_temp_path {folder}/{kind};"
             for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
         )
         shown = shown.replace("http {", f"http {{\naccess_log {self._log};\n{temporary}", 1)
         self._config.write_text(
-            f"load_module {MODULE};\nworker_processes 1;\ndaemon off;\npid {folder}/pid;\n"
+            f"load_module {MODULE};\nworker_processes {workers};\ndaemon off;\npid {folder}/pid;\n"
             f"error_log {folder}/error.log notice;\nevents {{}}\n{shown}"
         )
         self.process = self.start()

@@ -16,7 +16,9 @@ from .servers import PATIENCE, Site, eventually, free_port
 Streaming = tuple[Site, Nginx, Ffmpegs]
 
 
-def streaming(ground: Ground, name: str, end_on: str) -> Streaming:
+def streaming(
+    ground: Ground, name: str, end_on: str, workers: int = 1, pushes: bool = False
+) -> Streaming:
     """Start a site, and an nginx that calls it."""
     folder, stat = ground.folder / name, free_port()
     folder.mkdir()
@@ -26,7 +28,7 @@ def streaming(ground: Ground, name: str, end_on: str) -> Streaming:
         STREAMEND_HOOK_CHECKS={"nginx-rtmp": f"http://127.0.0.1:{stat}/stat"},
         STREAMEND_END_ON=end_on,
     )
-    nginx = Nginx(folder, site, stat)
+    nginx = Nginx(folder, site, stat, workers, pushes)
     return site, nginx, Ffmpegs(folder, nginx)
 
 

@@ -78,12 +78,8 @@ class MemoryStore(MemoryPutBack):
                 untold = entry.state == "pending" and not entry.channel
                 ends.append(
                     Kept(
-                        event_id=entry.event_id,
-                        session=session.id,
-                        age=now - session.started,
-                        left=entry.due - now,
-                        peak=session.peak,
-                        clients=entry.clients,
+                        *(entry.event_id, session.id, now - session.started, entry.due - now),
+                        *(session.peak, entry.clients),
                         state="ending" if untold else entry.state,
                         channel=entry.channel,
                         error=entry.error,
@@ -94,10 +90,9 @@ class MemoryStore(MemoryPutBack):
                     )
                 )
             for event, due in self._due.items():
-                session = self._sessions[event]
-                age, left = now - session.started, due - now
-                kept = Kept(event, session.id, age, left, session.peak, trace=session.trace)
-                ends.append(replace(kept, unique_viewers=session.unique_viewers))
+                one = self._sessions[event]
+                kept = Kept(event, one.id, now - one.started, due - now, one.peak)
+                ends.append(replace(kept, trace=one.trace, unique_viewers=one.unique_viewers))
             return ends
 
     def still_owed(self, ends: Sequence[tuple[str, str]]) -> dict[str, tuple[Share, ...]]:

@@ -30,8 +30,10 @@ class MemoryPutBack(MemoryFacts):
             for end in kept:
                 put += self._put_back(holder, end)
                 session = self._sessions.get(end.event_id)
-                if session and not self._clients[end.event_id] and end.event_id not in self._due:
+                nobody = not self._clients.get(end.event_id) and end.event_id not in self._due
+                if session and not session.lasts and nobody:
                     self._due[end.event_id] = self._after() + session.delay
+                    session.emptied = True
             return put
 
     def _put_back(self, holder: str, end: Kept) -> bool:
@@ -42,8 +44,7 @@ class MemoryPutBack(MemoryFacts):
         if known is not None and session is not None and session.id == end.session:
             self._clients[event] -= known.held.pop(event, 0)
         due, entry = now + end.left, self._ledger.get(end.id)
-        own = Session(end.session, now - end.age, max(0, end.left), end.peak, end.trace, put=due)
-        own.unique = end.unique_viewers
+        own = Session.of(end, now)
         if end.state == "ending":
             return not self._told(own, due) and self._put_ending(event, own, due)
         if session is not None and session.id == own.id:
@@ -52,7 +53,7 @@ class MemoryPutBack(MemoryFacts):
         if entry is None:
             if session is None or session.id != end.session:
                 self._stats["sessions_begun"] += 1
-            elif (there := self._clients.get(event, 0)) or session.lasts > due + SLACK_MS:
+            elif (there := self._clients.get(event, 0)) or session.until > due + SLACK_MS:
                 began = now if there else max(session.started, due)
                 session.id, session.started = self._fresh(end.session), began
                 session.peak, session.unique, session.met = max(1, there), None, None
@@ -93,13 +94,21 @@ class MemoryPutBack(MemoryFacts):
                 changed = True
                 session.id, session.started = own.id, own.started
                 session.peak = max(session.peak, own.peak)
+            if own.stopping and not session.published:
+                # Whoever watches. (Where a publisher came since, it goes on.)
+                if session.stopping and due <= ends:
+                    return changed
+                session.stopping, session.emptied, session.trace = True, False, own.trace
+                self._due[event] = due
+                return True
             if self._clients[event] and due - session.delay > session.left:
                 session.left, changed = due - session.delay, True
             # Two may have seen somebody leave: the last leave counts.
             due = max(due, session.left + session.delay)
-            if self._clients[event] or due <= ends < math.inf:
+            decides = not (own.stopping or session.stopping or session.kept)
+            if self._clients[event] or not decides or due <= ends < math.inf:
                 return changed
-            self._due[event], session.trace = due, own.trace
+            self._due[event], session.trace, session.emptied = due, own.trace, own.emptied
             return True
         if own.started > ends:
             # One after the other: what could not be claimed is resumed by who came since.

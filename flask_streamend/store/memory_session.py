@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from .base import Cause, Kept
 from .sketch import Sketch
 
 
@@ -29,6 +30,7 @@ class Session:
     :ivar kept: it lasts while its publisher does, whoever watches.
     :ivar stopping: it ends when it is due, as its publisher stopped.
     :ivar emptied: it ends because viewers left.
+    :ivar published: it has a publisher.
     """
 
     id: str
@@ -43,6 +45,26 @@ class Session:
     kept: bool = False
     stopping: bool = False
     emptied: bool = False
+    published: bool = False
+
+    @classmethod
+    def of(cls, end: Kept, now: int) -> Session:
+        """Return the session of an end that was kept."""
+        session = cls(end.session, now - end.age, max(0, end.left), end.peak, end.trace)
+        session.put = now + end.left
+        session.unique = end.unique_viewers
+        session.stopping, session.emptied = end.cause == "stopping", end.cause == "emptied"
+        return session
+
+    @property
+    def lasts(self) -> bool:
+        """Return whether a publisher is there to end it, and nobody else has to."""
+        return self.kept or (self.published and not self.peak)
+
+    @property
+    def cause(self) -> Cause:
+        """Return why it ends, where it does."""
+        return "stopping" if self.stopping else "emptied" if self.emptied else ""
 
     @property
     def unique_viewers(self) -> int | None:
@@ -50,7 +72,7 @@ class Session:
         return most(self.unique, None if self.met is None else self.met.count())
 
     @property
-    def lasts(self) -> int:
+    def until(self) -> int:
         """Return when it ends at the earliest, whoever is there now."""
         return max(self.left + self.delay, self.put)
 

@@ -9,7 +9,8 @@
 -- ARGV  1 holder   2 ms for which its own attempts in progress stay its own
 --       3 JSON [[event, session, ms since it began, peak, viewers who were there at the end,
 --         ms until it is due (negative: since), state, channel, error, attempts, the context of
---         its trace or "", unique viewers or -1, delivery where it is not the end's first, or ""],
+--         its trace or "", unique viewers or -1, delivery where it is not the end's first, or "",
+--         why it ends, as in lib_apply.lua],
 --         ...]
 --         with state "ending", or as in the ledger
 --       4 the number of the holder's last report
@@ -91,7 +92,8 @@ local function put_first(kept)
   local record = entry and cjson.decode(entry)
   local ends = tonumber(redis.call('ZSCORE', KEYS[4], event) or math.huge)
   local own = {id = id, started = after - age, peak = peak, delay = math.max(0, left),
-    trace = kept[11] ~= '' and kept[11] or nil, unique = kept[12] >= 0 and kept[12] or nil, put = due}
+    trace = kept[11] ~= '' and kept[11] or nil, unique = kept[12] >= 0 and kept[12] or nil, put = due,
+    stopping = kept[14] == 'stopping' or nil, emptied = kept[14] == 'emptied' or nil}
   while state == 'ending' and record and record.put and due > record.due + slack do
     -- Told before this store knew of it, and somebody came after that. What this store had told it
     -- knows better than one who was away, and for whom an end may begin when it is heard of.
@@ -118,6 +120,17 @@ local function put_first(kept)
         session.peak = math.max(session.peak, peak)
         changed = 1
       end
+      if own.stopping and not session.published then
+        -- Whoever watches. (Where a publisher came since, it goes on.)
+        if not session.stopping or due > ends then
+          session.stopping, session.emptied, session.trace = true, nil, own.trace
+          redis.call('ZADD', KEYS[4], due, event)
+          changed = 1
+        end
+        redis.call('HSET', KEYS[3], event, cjson.encode(session))
+        put = put + changed
+        return
+      end
       if there > 0 and due - session.delay > (session.left or 0) then
         session.left = due - session.delay
         changed = 1
@@ -125,9 +138,10 @@ local function put_first(kept)
       redis.call('HSET', KEYS[3], event, cjson.encode(session))
       -- Two may have seen somebody leave: the last leave counts.
       due = math.max(due, (session.left or 0) + session.delay)
-      if there == 0 and (ends == math.huge or ends < due) then
+      local decides = not own.stopping and not session.stopping and not session.kept
+      if there == 0 and decides and (ends == math.huge or ends < due) then
         redis.call('ZADD', KEYS[4], due, event)
-        session.trace = own.trace
+        session.trace, session.emptied = own.trace, own.emptied
         redis.call('HSET', KEYS[3], event, cjson.encode(session))
         changed = 1
       end
@@ -181,9 +195,14 @@ local function put_first(kept)
   end
 
   -- Whatever the session is by now: nobody may be left who would report that it is empty.
-  local left_over = redis.call('HGET', KEYS[3], event)
-  if left_over and there == 0 and not redis.call('ZSCORE', KEYS[4], event) then
-    redis.call('ZADD', KEYS[4], after + cjson.decode(left_over).delay, event)
+  packed = redis.call('HGET', KEYS[3], event)
+  local left_over = packed and cjson.decode(packed)
+  -- Save where a publisher is there, to stop it.
+  local lasts = left_over and (left_over.kept or (left_over.published and left_over.peak == 0))
+  if left_over and not lasts and there == 0 and not redis.call('ZSCORE', KEYS[4], event) then
+    left_over.emptied = true
+    redis.call('HSET', KEYS[3], event, cjson.encode(left_over))
+    redis.call('ZADD', KEYS[4], after + left_over.delay, event)
   end
 end
 
