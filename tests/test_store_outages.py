@@ -276,6 +276,19 @@ def test_a_flash_that_was_not_heard_is_counted_with_the_next_report(time: Time) 
     assert (status.state, status.session) == ("ending", "s2")
 
 
+def test_a_flash_that_was_heard_is_not_counted_for_a_later_report_that_was_not(time: Time) -> None:
+    """Of three reports the first said it, and no answer came; the second, after it, never came."""
+    time.beat("a")
+    time.report("a", Held(0, "s1", 0, 1, unsure=1))
+    assert time.ends() == ["s1"]
+    time.seqs["a"] += 1
+    time.report("a", Held(0, "s2", 0, 0, unsure=1, ago=2), full=False)
+    assert time.store.status(["jam"])[0].state == "idle"
+    time.seqs["a"] += 1
+    time.report("a", Held(0, "s2", 0, 0, unsure=1, ago=1), full=False)
+    assert time.ends() == ["s2"]
+
+
 def test_who_had_left_when_it_ended_was_told_of(time: Time) -> None:
     """A process that was cut off reports who came and went before the end: no other begins."""
     time.come("a")
