@@ -87,16 +87,17 @@ class Stores(RuleBasedStateMachine):
         number=sessions, delay=st.sampled_from([-1, 0, 4_000]),
         step=st.sampled_from([1, 1, 2, 0, -1]),
         full=st.booleans(), lease=leases, peak=numbers, unsure=numbers, heard=heard,
-        age=st.sampled_from([0, 3_000]),
+        age=st.sampled_from([0, 3_000]), ago=st.sampled_from([0, 0, 1, 2]),
     )  # fmt: skip
     def report(
         self, holder: str, event: str, viewers: int, most: int, number: int, delay: int, step: int,
         full: bool, lease: int, peak: int, unsure: int, heard: int | None, age: int,
+        ago: int,
     ) -> None:  # fmt: skip
         """Have a process report."""
         seq = self.seqs[holder] = max(1, self.seqs[holder] + step)
         session = self.session(event, number)
-        held = Held(viewers, session, delay, most, age, peak, age // 2, unsure)
+        held = Held(viewers, session, delay, most, age, peak, age // 2, unsure, ago)
         self.twins.report(holder, seq, lease, {event: held}, full, self.life, 3_000, heard)
 
     @rule(holder=st.sampled_from(["", "a", "b", "c"]), lease=leases, learn=st.booleans())

@@ -69,7 +69,7 @@ class RedisStore(RedisFacts, RedisGuests, RedisOverview):
         k, named = self.keys, {event: h.names for event, h in held.items() if h.names}
         entries = {
             event: [
-                *(h.count, h.session, h.delay, h.most, h.age, h.peak, h.left, h.unsure),
+                *(h.count, h.session, h.delay, h.most, h.age, h.peak, h.left, h.unsure, h.ago),
                 *filter(None, [h.trace]),
             ]
             for event, h in held.items()
