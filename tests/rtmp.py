@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import getpass
+import os
 import select
 import shutil
 import socket
@@ -33,7 +35,7 @@ class Nginx:
     """nginx with the lines of docs/streaming-servers.md, on ports of its own.
 
     :param site: the application it calls.
-    :param workers: its worker processes.
+    :param workers: its worker processes; they pass streams to each other.
     :param pushes: it sends each stream on to another application of its own, which calls nobody.
     """
 
@@ -65,9 +67,14 @@ class Nginx:
             for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
         )
         shown = shown.replace("http {", f"http {{\naccess_log {self._log};\n{temporary}", 1)
+        passing = ""
+        if workers > 1:
+            # Its workers make sockets in that folder, which is this user's.
+            user = f"user {getpass.getuser()};\n" if os.geteuid() == 0 else ""
+            passing = f"{user}rtmp_auto_push on;\nrtmp_socket_dir {folder};\n"
         self._config.write_text(
-            f"load_module {MODULE};\nworker_processes {workers};\ndaemon off;\npid {folder}/pid;\n"
-            f"error_log {folder}/error.log notice;\nevents {{}}\n{shown}"
+            f"load_module {MODULE};\n{passing}worker_processes {workers};\ndaemon off;\n"
+            f"pid {folder}/pid;\nerror_log {folder}/error.log notice;\nevents {{}}\n{shown}"
         )
         self.process = self.start()
 

@@ -95,3 +95,23 @@ def test_what_is_called_while_redis_hangs_counts_when_it_is_back(
         ground.wait(event, "live", 0)
     ground.all_told()
     assert len(ground.mailbox.mails()) == 1
+
+
+def test_a_stop_outlives_a_redis_that_was_emptied(ground: Ground) -> None:
+    """Its process puts it back as a stop, which no viewer who is still there resumes."""
+    site = ground.site(
+        STREAMEND_LEASE=LEASE,
+        STREAMEND_DELAY=DELAY,
+        STREAMEND_HOOK_TOKEN=TOKEN,
+        STREAMEND_END_ON="publisher",
+    )
+    viewer = site.watch("stops")
+    call(site, "publish", "stops", 0)
+    ground.wait("stops", "live", 1)
+    call(site, "publish_done", "stops", 0)
+    session = ground.wait("stops", "ending", 1).session
+    ground.redis.flushall()
+    assert ground.wait("stops", "ending", 1).session == session
+    ground.worker(site)
+    assert "The stream was stopped." in ground.told("stops").text()
+    viewer.close()
