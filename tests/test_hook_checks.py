@@ -375,7 +375,7 @@ def test_an_emptied_store_learns_again_who_is_there(answering: Answering) -> Non
     hooked.srs("on_stop", "b")
     answering.body = srs(("a", False), ("p", True))
     checks.run()
-    assert (hooked.clients(), hooked.status().state) == (2, "live"), "b's out came, c's was lost"
+    assert (hooked.clients(), hooked.status().state) == (3, "live"), "b's out came, c's was lost"
     checks.run()
     checks.run()
     assert (hooked.clients(), hooked.status().state) == (1, "live")
@@ -385,14 +385,17 @@ def test_an_emptied_store_learns_again_who_is_there(answering: Answering) -> Non
     assert hooked.status().state == "ending"
 
 
-def test_an_end_of_just_then_is_not_lost(answering: Answering) -> None:
-    """A publisher's stop that neither life of the store heard of ends its event all the same."""
+@pytest.mark.parametrize("heard", [True, False])
+def test_an_end_of_just_then_is_not_lost(answering: Answering, heard: bool) -> None:
+    """A publisher's stop ends its event, though it found an empty store, or was not heard of."""
     hooked = Hooked(STREAMEND_END_ON="publisher")
     hooked.srs("on_publish", "p")
     checks = checks_of(hooked, "srs", f"http://{answering.address}")
     answering.body = srs(("p", True))
     checks.run()
     empty(hooked)
+    if heard:
+        hooked.srs("on_unpublish", "p")
     answering.body = srs()
     for state in ("live", "live", "ending"):
         checks.run()

@@ -175,4 +175,7 @@ class Checks:
     def _bring_back(self, key: Key, kind: names.Kind) -> None:
         act: GuestAct = "in" if kind == "plays" else "publish"
         delay = self._grace(key[0])
-        self._guests.note(act, *key, self._ttl, secrets.token_hex(8), delay)
+        # An out that came since found nobody, and would be taken for one that overtook this; but it
+        # is the end of something, which two checks from now begins.
+        for _ in range(2):
+            self._guests.note(act, *key, self._ttl, secrets.token_hex(8), delay)
