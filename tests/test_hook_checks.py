@@ -467,6 +467,20 @@ def test_each_process_s_page_brings_back_its_own(answering: Answering) -> None:
         assert hooked.clients() == there
 
 
+def test_a_store_and_a_server_that_start_anew_together_lose_no_end(answering: Answering) -> None:
+    """As when their machine does: the viewers of before are known here alone, and are gone."""
+    hooked = Hooked()
+    hooked.nginx("play", 3)
+    checks = checks_of(hooked, "nginx-rtmp", f"http://{answering.address}/stat")
+    nginx(answering, 50, 3)
+    checks.run()
+    empty(hooked)
+    nginx(answering, 20, pid=8)
+    for state in ("live", "live", "ending"):
+        checks.run()
+        assert hooked.status().state == state
+
+
 def test_another_life_of_the_store_is_checked_at_once(
     answering: Answering, monkeypatch: pytest.MonkeyPatch
 ) -> None:

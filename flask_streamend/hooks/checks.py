@@ -153,6 +153,9 @@ class Checks:
         seen = self._memory.lost(name, look.epoch, frozenset(noted), sight, there, last.seen)
         for key, one in seen.items():
             self._bring_back(key, one.kind)
+            if sight.restarted(last.sight):
+                # Whoever is not there is with no other process of it.
+                seen[key] = one._replace(place=sight.place)
         missing: dict[Key, int] = {}
         for key, until in noted.items():
             if key in there:
