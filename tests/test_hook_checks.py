@@ -152,6 +152,26 @@ def test_who_is_there_for_longer_than_its_time_stays(answering: Answering) -> No
         assert (hooked.clients(), hooked.status().state) == (2, "live")
 
 
+def test_what_a_process_that_crashed_left_is_gone_after_its_time(answering: Answering) -> None:
+    """nginx goes on with another, as after a reload; who is on a page outlives the time, not they."""
+    hooked = Hooked(STREAMEND_HOOK_TTL=60)
+    store, now = hooked.state.store, 1_700_000_000.0
+    assert isinstance(store, MemoryStore)
+    store._clock = lambda: now
+    checks = checks_of(hooked, "nginx-rtmp", f"http://{answering.address}/stat")
+    hooked.nginx("play", 3)
+    nginx(answering, 5, 3)
+    checks.run()
+    hooked.nginx("play", 6)
+    for top in (7, 8):
+        nginx(answering, top, 6, pid=8)
+        now += 40
+        checks.run()
+    assert store.heartbeat("", 0, 0).expired == ("jam",)
+    hooked.state.guests.expire("jam")
+    assert hooked.clients() == 1
+
+
 def test_srs_that_was_started_anew_has_lost_its_clients(answering: Answering) -> None:
     """Its server id is another, so those of the former go at once; the new ones stay."""
     hooked = Hooked()
