@@ -1,4 +1,4 @@
-"""Run the whole site on this machine and play a visit: ``python -m example_app [--once]``."""
+"""Run the whole site on this machine and play a visit: ``python -m example_app [--nginx]``."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ import argparse
 import io
 import os
 import sys
+import threading
+import webbrowser
 
 from example_app import letters
+from example_app.broadcast import EVENT
 from example_app.stack import Stack
 from example_app.visit import Visit, describe
 from example_app.waiting import Failed, Stopped, pause, stop_at_signals
@@ -21,7 +24,7 @@ def main() -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):  # seen at once, also through a pipe
         sys.stdout.reconfigure(line_buffering=True, errors="replace")
     stop_at_signals()
-    stack = Stack(options.port, options.delay)
+    stack = Stack(options.port, options.delay, options.nginx)
     done = False
     try:
         stack.start()
@@ -29,10 +32,14 @@ def main() -> int:
             f"redis on {stack.redis}   site on {stack.url}   worker: rq worker"
             f"   mailbox: {stack.url}/mailbox"
         )
+        if options.nginx:
+            print(f"nginx-rtmp on {stack.rtmp}   watch it on {stack.url}/watch/{EVENT}")
         Visit(stack).play()
         done = True
         if not options.once:
             print(f"Now you: open {stack.url} in two tabs and close both. Ctrl-C stops everything.")
+            if options.nginx:
+                open_page(f"{stack.url}/watch/{EVENT}")
             serve(stack)
     except Failed as failure:
         return explain(stack, failure)
@@ -57,6 +64,14 @@ def serve(stack: Stack) -> None:
                 print(f'        {describe(letter):<39} "{subject}"   {stack.url}/mailbox/{name}')
 
 
+def open_page(url: str) -> None:
+    """Open a page in the browser, where there is a screen: one in the terminal would take it."""
+    screens = ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY")
+    if sys.platform in ("darwin", "win32") or any(map(os.environ.get, screens)):
+        # Some wait until the browser is closed.
+        threading.Thread(target=webbrowser.open, args=[url], daemon=True).start()
+
+
 def explain(stack: Stack, failure: Failed) -> int:
     """Print the reason, and the end of the log that goes with it."""
     print(f"\nThe example failed: {failure}", file=sys.stderr)
@@ -72,6 +87,7 @@ def read_command_line() -> argparse.Namespace:
     """Return the options; a wrong one ends the program with code 2."""
     parser = argparse.ArgumentParser(prog="python -m example_app", description=__doc__)
     parser.add_argument("--once", action="store_true", help="stop after the mail")
+    parser.add_argument("--nginx", action="store_true", help="with nginx-rtmp and a test picture")
     parser.add_argument("--delay", type=seconds, default=3.0, help="the grace period, 1 to 3600 s")
     port = os.environ.get("WEBSOCKET_PORT", "8081")
     parser.add_argument("--port", type=int, default=port, help=f"where the site listens ({port})")

@@ -21,14 +21,29 @@ from flask_mail import Connection, Message, email_dispatched, sanitize_address, 
 from ..errors import PermanentError
 from ..settings import Settings
 from ..telemetry.logs import log
-from .bounded import cut_after
+from .bounded import Bounded, Lookups, cut_after
 from .failures import Deferred
+
+_lookups = Lookups(most=8)
+#: This host's own name: while one look-up of it hangs, no other is waited for.
+_naming = Bounded(most=1)
+#: Addresses of a name that are tried.
+ADDRESSES = 4
 
 
 @lru_cache(maxsize=1)
-def _local_name() -> str:
-    """Return this host's name for EHLO; asked once, since it may go out to the DNS."""
-    return ascii_domain(socket.getfqdn()) or "localhost"
+def _full_name(seconds: float) -> str:
+    """Return this host's name as the DNS has it; an answer is remembered."""
+    return _naming.call(socket.getfqdn, seconds, "looking up this host's name")
+
+
+def _local_name(seconds: float) -> str:
+    """Return this host's name for EHLO, as short as it calls itself where nobody says in time."""
+    try:
+        name = _full_name(seconds)
+    except TimeoutError:
+        name = socket.gethostname()
+    return ascii_domain(name) or "localhost"
 
 
 def ascii_domain(name: str) -> str:
@@ -43,19 +58,33 @@ def ascii_domain(name: str) -> str:
 STEPS = 5
 
 
+#: Seconds for which a server that answered is taken to be there, if nothing was sent meanwhile.
+FRESH = 1.0
+
+
 def longest(settings: Settings) -> float:
     """Return the seconds after which an exchange is cut: a server may drip within each time-out."""
     return STEPS * settings.mail_timeout
 
 
 class _Plain(smtplib.SMTP):
-    """Connects, and is greeted, in a bounded time: smtplib does both before it returns."""
+    """Finds, connects and is greeted in a bounded time: smtplib does it all before it returns."""
 
     def connect(
         self, host: str = "localhost", port: int = 0, source_address: Any = None
     ) -> tuple[int, bytes]:
+        failed: OSError | None = None
+        until = time.monotonic() + STEPS * self.timeout
         with cut_after(STEPS * self.timeout, self):
-            return super().connect(host, port, source_address)
+            for address in _lookups.addresses(host, port, self.timeout)[:ADDRESSES]:
+                try:
+                    return super().connect(address, port, source_address)
+                except OSError as error:
+                    self.close()
+                    failed = error
+                if time.monotonic() >= until:
+                    break
+        raise failed or ConnectionError(f"{host} has no address")
 
 
 class _Encrypted(_Plain, smtplib.SMTP_SSL):
@@ -75,10 +104,11 @@ class SMTPConnection(Connection):
         self.longest = longest(settings)
         self._verify = settings.mail_verify
         self._ca = settings.mail_ca
+        self._seen = 0.0
 
     def configure_host(self) -> smtplib.SMTP:
         """Connect, encrypt and log in, each step within the time-out, and all within a few."""
-        mail, timeout, name = self.mail, self._timeout, _local_name()
+        mail, timeout, name = self.mail, self._timeout, _local_name(self._timeout)
         host: smtplib.SMTP
         if mail.use_ssl:
             host = _Encrypted(
@@ -132,6 +162,7 @@ class SMTPConnection(Connection):
         except smtplib.SMTPResponseException as error:
             _raise(error.smtp_code, error.smtp_error, error)
         self.num_emails += 1
+        self._seen = 0.0  # some hang up after a mail
         try:
             email_dispatched.send(current_app._get_current_object(), message=message)  # type: ignore[attr-defined]
         except Exception:  # noqa: BLE001 - the application's code; the message is the server's now
@@ -140,11 +171,14 @@ class SMTPConnection(Connection):
     def ready(self) -> smtplib.SMTP:
         """Connect anew where the server hung up since the last message, or has had its fill."""
         full = self.mail.max_emails and self.num_emails >= self.mail.max_emails
+        if self.host is not None and time.monotonic() - self._seen < FRESH:
+            return self.host
         if self.host is not None and self.num_emails and (full or not self._alive(self.host)):
             self.__exit__(None, None, None)
         if self.host is None:
             self.host = self.configure_host()
             self.num_emails = 0
+        self._seen = time.monotonic()
         return self.host
 
     def _alive(self, host: smtplib.SMTP) -> bool:
