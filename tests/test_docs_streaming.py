@@ -65,7 +65,7 @@ def test_each_address_in_a_configuration_is_a_route() -> None:
     app.config.update(SECRET_KEY="s", STREAMEND_REDIS_URL="memory://", STREAMEND_HOOK_TOKEN=TOKEN)
     StreamEnd(app)
     shown = [b.body for b in blocks("nginx", "yaml") if b.page == PAGE]
-    found = {address for body in shown for address in re.findall(rf"{SHOWN}[^\s;]*", body)}
+    found = {address for body in shown for address in re.findall(rf"{SHOWN}/[^\s;]+", body)}
     assert len(found) == len(servers())
     for address in found:
         path, query = urlsplit(address).path, urlsplit(address).query.replace("TOKEN", TOKEN)

@@ -133,6 +133,8 @@ def test_an_emptied_redis_is_told_who_is_at_two_processes(
     nginx.checked(8)
     assert ground.status("duo").clients == 6
     ground.redis.flushall()
+    # One process's page has the publisher.
+    eventually(lambda: len(list(ground.store.guests(""))) == 7, "all are back, and it is")
     ground.wait("duo", "live", 6)
     for player in players[:3]:
         player.signal(SIGKILL)
