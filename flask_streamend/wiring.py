@@ -197,7 +197,9 @@ def renew(state: AppState) -> None:
     hooks = Checks(
         *(dict(state.settings.hook_checks), state.store, guests, state.sealer),
         state.settings.hook_ttl,
+        lambda event: int(state.loading.event(event).grace(state.settings.delay) * 1000),
         lambda: state.tally.error("hook"),
+        lambda: presence.epoch,
     )
     tasks = (presence.tick, endings.tick, sweep.tick, state.write_counts, introduction.tick)
     for task in (*tasks, hooks.tick):

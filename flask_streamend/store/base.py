@@ -267,12 +267,14 @@ class Look:
     :param waiting: True where something falls due at exactly the instant the alarm was set for,
         and that instant is still to come.
     :param paused: milliseconds until what would be ready is let go: a gap or a hold; else 0.
+    :param epoch: names this life of the store, as in :class:`Heartbeat`.
     """
 
     now: int
     ready: int
     waiting: bool
     paused: int = 0
+    epoch: str = ""
 
 
 def what_of(event_id: str, session: str, clients: int, due: int) -> dict[str, object]:
