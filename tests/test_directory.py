@@ -39,11 +39,13 @@ from flask_streamend import (
     ConfigurationError,
     DirectoryError,
     Event,
+    PermanentError,
     Preferences,
     SQLAlchemyDirectory,
     StreamEnd,
 )
 from flask_streamend.directory.tables import LOOK_AGAIN
+from flask_streamend.event import NoticeRecord
 from flask_streamend.state import state_of
 
 from .apps.directory import EVENTS, USERS, fill
@@ -236,6 +238,10 @@ def app() -> Flask:
         ('{"channels": [1]}', Preferences(), "channels is not a list of names"),
         ('{"theme": "dark", "muted": null}', Preferences(), None),
         ("null", None, None),
+        ('{"channels": ["E-Mail"]}', Preferences(), "each 1 to 32 of a-z 0-9 _ -"),
+        ('{"digest": 604801}', Preferences(), "over 0 and up to 604,800"),
+        (f'{{"delay": 1{"0" * 400}, "muted": true}}', Preferences(muted=True), "0 to 86,400"),
+        ("[" * 5000 + "]" * 5000, None, "no JSON object"),
     ],
 )
 def test_malformed_preferences_are_a_warning_and_the_default(
@@ -264,6 +270,45 @@ def test_malformed_preferences_are_a_warning_and_the_default(
         assert complaint in caplog.text
         assert caplog.messages[0].startswith("Event 7: ")
         assert counted == {"errors|event_loader": 1}
+
+
+def test_preferences_that_only_the_database_can_read_are_a_warning(
+    engine: Engine, app: Flask, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Numbers and depths that JSON may have and a program may not: the event is there."""
+    tables(engine, users=", notification_preferences JSON")
+    run(engine, "INSERT INTO users (id) VALUES (2)")
+    run(engine, "INSERT INTO events VALUES (7, 'Jam', 1), (8, 'Gig', 2)")
+    for host, stored in ((1, f'{{"delay": 1{"0" * 400}}}'), (2, "[" * 2000 + "]" * 2000)):
+        run(engine, f"UPDATE users SET notification_preferences = '{stored}' WHERE id = {host}")
+    with app.app_context():
+        directory = SQLAlchemyDirectory(engine)
+        found = [directory("7"), directory("8")]
+    assert [event and event.preferences for event in found] == [Preferences(), None]
+    assert state_of(app).tally.pending() == {"errors|event_loader": 2}
+    assert all(len(message) < 200 for message in caplog.messages)
+
+
+@pytest.mark.parametrize("shared", ["events", "users"])
+def test_an_id_of_several_rows_names_no_event(engine: Engine, shared: str) -> None:
+    """Where ids are unique within a tenant only, no tenant's host is told of another's event."""
+    for table, columns in {
+        "users": "id INTEGER, email TEXT",
+        "events": "id INTEGER, name TEXT, host_id INTEGER",
+        "emails": "event_id INTEGER, session TEXT, channel TEXT, status TEXT,"
+        " UNIQUE (event_id, session, channel)",
+    }.items():
+        run(engine, f"CREATE TABLE {table} (tenant INTEGER, {columns})")
+    for tenant in (1, 2) if shared == "users" else (1,):
+        run(engine, f"INSERT INTO users VALUES ({tenant}, 1, 'host{tenant}@example.org')")
+    for tenant in (1, 2) if shared == "events" else (1,):
+        run(engine, f"INSERT INTO events VALUES ({tenant}, 7, 'Jam of {tenant}', 1)")
+    directory = SQLAlchemyDirectory(engine)
+    with pytest.raises(ConfigurationError, match=r"several rows.* events\.id and users\.id"):
+        directory("7")
+    notice = NoticeRecord("7", "s1", "email", "sent", "<1@example.org>", 1, "", 1.0)
+    with pytest.raises(PermanentError, match="several rows"):
+        directory.record([notice])
 
 
 @pytest.mark.parametrize("stored", ["abc", "-1", "1e9"])

@@ -29,7 +29,7 @@ from ..event import NoticeRecord
 from ..words import subject
 from .asking import brief
 from .ids import fit
-from .loader import find
+from .loader import SeveralRows, find
 from .tables import Columns, Tables
 
 #: What a notice is by; the table's unique constraint.
@@ -68,6 +68,8 @@ def record(connection: Connection, tables: Tables, notices: Sequence[NoticeRecor
         else:
             for row in rows:
                 write_anywhere(connection, emails, row)
+    except SeveralRows as error:
+        raise PermanentError(str(error), "other") from error
     except StatementError as error:
         if isinstance(error, DBAPIError) and not isinstance(error, (DataError, IntegrityError)):
             raise
