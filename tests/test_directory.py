@@ -34,6 +34,7 @@ from sqlalchemy import (
     create_engine,
 )
 from sqlalchemy.event import listen
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from flask_streamend import (
     ConfigurationError,
@@ -408,6 +409,14 @@ def test_something_else_than_a_database_is_an_error() -> None:
     """An address is no engine."""
     with pytest.raises(ConfigurationError, match="given str: expected a Flask-SQLAlchemy db"):
         SQLAlchemyDirectory("sqlite://")
+
+
+def test_an_asynchronous_engine_is_an_error_with_the_cure() -> None:
+    """Nothing in this package runs in an event loop: said where it is given, and not at an end."""
+    engine = create_async_engine("postgresql+psycopg://nobody@127.0.0.1/nothing")
+    for given in (engine, engine.sync_engine):
+        with pytest.raises(ConfigurationError, match=r"asynchronous .*sqlalchemy\.create_engine"):
+            SQLAlchemyDirectory(given)
 
 
 def test_without_sqlalchemy_the_cure_is_said() -> None:

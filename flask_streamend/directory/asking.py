@@ -48,6 +48,11 @@ class Asking:
                 f"SQLAlchemyDirectory was given {type(source).__name__}: expected a"
                 " Flask-SQLAlchemy db or an SQLAlchemy engine"
             )
+        if getattr(getattr(source, "dialect", None), "is_async", False):
+            raise ConfigurationError(
+                "SQLAlchemyDirectory was given an asynchronous engine, which answers in an event"
+                " loop only: expected one made by sqlalchemy.create_engine, for the same database"
+            )
         self._source = source
         self._names = names
         # By engine: one `db` may serve several applications, each with a database of its own.
