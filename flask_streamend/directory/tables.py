@@ -95,9 +95,12 @@ class Known:
         columns: dict[str, Column[Any]] = {}
         for key, here in self._names.required[name].items():
             if here not in table.c:
+                # An `emails` may be about something else, or of before this package.
+                more = "; add it, or have no notices recorded by emails=None"
                 raise ConfigurationError(
                     f"SQLAlchemyDirectory finds no column {here!r} in the table {table.fullname!r}:"
                     f" give its name in columns={{{f'{name}.{key}'!r}: …}}"
+                    f"{more if name == 'emails' else ''}"
                 )
             columns[key] = table.c[here]
         optional = self._names.optional[name]
