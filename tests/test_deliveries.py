@@ -361,6 +361,18 @@ def test_hosts_have_digests_of_their_own(desk: Desk, inbox: Inbox) -> None:
     assert desk.store._digests == {}
 
 
+def test_what_has_no_host_s_id_is_in_no_digest(desk: Desk, inbox: Inbox) -> None:
+    """Events that are nobody's have no host in common: each is told at once, by itself."""
+    events = ("jam~digest-600", "gig~digest-600")
+    for event_id in events:
+        event = load_event(event_id)
+        assert event is not None
+        desk.changed[event_id] = replace(event, host_id="", host_email=f"{event_id}@example.org")
+    desk.end(*events)
+    assert sorted(inbox.recipients) == sorted(f"{event_id}@example.org" for event_id in events)
+    assert desk.store._digests == {}
+
+
 def test_who_is_gone_or_muted_by_then_is_left_out(desk: Desk, inbox: Inbox) -> None:
     """A digest tells what is still to be told, and counts what is not."""
     events = [f"jam{number}~digest-600" for number in range(4)]
