@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
+from uuid import UUID
 
 import pytest
 from flask import Flask
@@ -257,6 +258,8 @@ def test_an_event_loader_s_wrong_answer_loses_nothing(
     [
         ("name", None, "Event.name is of type NoneType: expected str"),
         ("name", b"jam", "Event.name is of type bytes: expected str"),
+        ("host_id", None, "Event.host_id is of type NoneType: expected str"),
+        ("host_id", ["h"], "Event.host_id is of type list: expected str"),
         ("host_email", ["h@example.org"], "Event.host_email is of type list: expected str or None"),
         ("preferences", {"muted": True}, "Event.preferences is of type dict: expected Preferences"),
     ],
@@ -298,9 +301,14 @@ def test_a_failing_viewer_loader_fills_no_log(caplog: pytest.LogCaptureFixture) 
     assert state(app).tally.pending()["errors|websocket"] == 5
 
 
-def test_a_viewer_may_be_a_primary_key() -> None:
-    """A whole number is an id as well."""
+@pytest.mark.parametrize("key", [7, UUID("1b9d6bcd-bbfd-4b2d-9b5d-ab8dfbbd4bed")], ids=shown)
+def test_a_viewer_may_be_a_primary_key(key: Any) -> None:
+    """A whole number is an id as well, and so is a UUID; in a token too."""
     app = make_app("memory://")
-    state(app).extension.viewer_loader(lambda event_id: 7)  # type: ignore[type-var]
-    with live(app) as stage, stage.socket("jam"):
-        assert stage.clients("jam") == 1
+    streamend = state(app).extension
+    streamend.viewer_loader(lambda event_id: key)
+    with live(app) as stage:
+        token = streamend.join_token("jam", key)
+        with stage.socket("jam"), stage.socket("jam", query=f"token={token}"):
+            assert stage.clients("jam") == 2
+            assert stage.status("jam").unique_viewers == 1
