@@ -67,7 +67,7 @@ def check_loader(loader: _L) -> _L:
     """
     if not callable(loader):
         raise ConfigurationError(f"The loader is {loader!r}: expected a function")
-    if inspect.iscoroutinefunction(loader):
+    if any(map(inspect.iscoroutinefunction, (loader, loader.__call__))):
         name = getattr(loader, "__qualname__", repr(loader))
         raise ConfigurationError(f"The loader {name} is async: expected a function made with def")
     return loader

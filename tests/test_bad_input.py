@@ -204,12 +204,21 @@ async def promise(event_id: str) -> None:
     """Return a promise."""
 
 
+class Promise:
+    """An object that is called as the function is."""
+
+    async def __call__(self, event_id: str) -> None:
+        """Answer later."""
+
+
 def test_an_async_loader_stops_at_once() -> None:
     """A loader made with ``async def`` would let everybody in: it is an error where it is set."""
     streamend: Any = StreamEnd()
     for setter in (streamend.event_loader, streamend.viewer_loader):
         with pytest.raises(ConfigurationError, match="promise is async: expected a function"):
             setter(promise)
+        with pytest.raises(ConfigurationError, match="is async: expected a function"):
+            setter(Promise())
         with pytest.raises(ConfigurationError, match="expected a function"):
             setter("load_event")
     for name in ("event_loader", "viewer_loader"):

@@ -526,6 +526,23 @@ def test_the_documented_test_passes() -> None:
 # Registering.
 
 
+class Promising:
+    """A channel that would send nothing, and count as one that did."""
+
+    name = "promising"
+
+    async def send(self, notice: Notice) -> None:
+        """Promise to send."""
+
+
+class Slow(Hook):
+    """A channel that says how long it may take."""
+
+    def __init__(self, name: str, longest: Any) -> None:
+        super().__init__(name, "")
+        self.longest = longest
+
+
 @pytest.mark.parametrize(
     ("channels", "words"),
     [
@@ -535,6 +552,12 @@ def test_the_documented_test_passes() -> None:
         ([Hook("x" * 33, "")], "expected 1 to 32"),
         ([Hook("a", ""), Hook("a", "")], "named 'a' as another one: expected two names"),
         ([type("Mute", (), {"name": "mute"})()], "Mute, named 'mute': expected a method send"),
+        ([Slow("a", -1)], "Slow, named 'a', whose longest is -1: expected the seconds"),
+        ([Slow("a", 121)], "over 0 and up to 120"),
+        ([Slow("a", "30")], "whose longest is '30': expected"),
+        ([Slow("a", math.nan)], "whose longest is nan: expected"),
+        ([Promising()], "Promising, named 'promising', whose send is async: expected a method"),
+        ([Promising], "Promising itself: expected one that was made, Promising(…)"),
         (7, "is int: expected a list of channels"),
     ],
 )
