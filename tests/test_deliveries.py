@@ -16,6 +16,7 @@ from jinja2 import FileSystemLoader
 from flask_streamend import Event, MailChannel, Notice, Preferences, StreamEnd, signals
 from flask_streamend.errors import ConfigurationError
 from flask_streamend.event import NoticeRecord
+from flask_streamend.notices.base import Skip
 from flask_streamend.store.base import Record
 from flask_streamend.store.memory import MemoryStore
 from flask_streamend.testing import live
@@ -516,6 +517,33 @@ def test_the_documented_channel_tells(capsys: pytest.CaptureFixture[str]) -> Non
     rows = {row.event_id: row for row in parts.store.records(10)}
     assert (rows["jam"].state, rows["gig"].state) == ("sent", "dead")
     assert rows["gig"].error.endswith("there is no board")
+
+
+class Choosy(Hook):
+    """A channel that tells beforehand whom it does not tell."""
+
+    def check(self, notice: Notice) -> None:
+        """Skip everybody, by a word that is counted or by one that is not."""
+        raise Skip("muted" if notice.event.id == "jam" else f"{notice.event.host_email} left")
+
+
+def test_a_channel_skips_by_the_words_that_are_counted(caplog: pytest.LogCaptureFixture) -> None:
+    """Any other word could be anything, an address too: it is a failure, and stands nowhere."""
+    app = Flask("choosy")
+    app.config.update(STREAMEND_REDIS_URL="memory://", MAIL_DEFAULT_SENDER="live@example.org")
+    wishes = Preferences(channels=("choosy",))
+    streamend = StreamEnd(app, channels=[Choosy("choosy", "")])
+    streamend.event_loader(lambda event_id: Event(event_id, "n", "1", "h@example.org", 0, wishes))
+    store = state(app).store
+    end(store, "jam", "gig")
+    with app.app_context():
+        state(app).deliverer.deliver_due()
+    rows = {row.event_id: row for row in store.records(10)}
+    assert (rows["jam"].state, rows["jam"].error) == ("skipped", "muted")
+    assert rows["gig"].state == "retrying"
+    assert "expected no_loader, no_event, no_address, muted, suppressed" in rows["gig"].error
+    assert store.totals(0).counters["skips|muted"] == 1
+    assert "left" not in caplog.text + rows["gig"].error
 
 
 def test_the_documented_test_passes() -> None:
