@@ -7,6 +7,7 @@ import logging
 import subprocess
 import sys
 from dataclasses import replace
+from typing import Any
 
 import apprise
 import pytest
@@ -143,8 +144,12 @@ def test_a_url_that_apprise_does_not_know_is_said_where_it_is_made(
 
 def test_no_url_a_bad_name_a_bad_time_out() -> None:
     """Each is an error that says what was expected."""
-    with pytest.raises(ConfigurationError, match="has no URL"):
-        AppriseChannel([])
+    no_url: tuple[Any, ...] = ([], None)
+    for none in no_url:
+        with pytest.raises(ConfigurationError, match="has no URL"):
+            AppriseChannel(none)
+    with pytest.raises(ConfigurationError, match="Apprise knows no such URL"):
+        AppriseChannel(7)  # type: ignore[arg-type]
     with pytest.raises(ConfigurationError, match="1 to 32 of"):
         AppriseChannel("json://localhost/", name="Über")
     with pytest.raises(ConfigurationError, match=r"0\.1 to 30"):

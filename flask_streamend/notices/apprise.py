@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import ConfigurationError
 from ..event import Notice
-from .arguments import LONGEST, channel_name, channel_timeout
+from .arguments import LONGEST, channel_name, channel_timeout, one_or_more
 from .bounded import Bounded
 from .failures import Deferred
 from .quiet import quiet
@@ -45,7 +45,7 @@ class AppriseChannel:
         self.name = channel_name(name)
         #: Seconds after which an attempt is over.
         self.longest = channel_timeout(timeout)
-        urls = [url] if isinstance(url, str) else list(url)
+        urls = one_or_more(url)
         if not urls:
             raise ConfigurationError("AppriseChannel has no URL: expected one or more")
         self._apprise = _apprise(urls)

@@ -45,6 +45,9 @@ class Endpoint:
     def __init__(
         self, url: str, *, allow_private: bool = False, ca: str | None = None, timeout: float
     ) -> None:
+        if not isinstance(allow_private, bool):
+            # "no", of a variable, would be a yes.
+            raise ConfigurationError(f"allow_private is {allow_private!r}: expected True or False")
         parts = _split(url)
         self._host = str(parts.hostname)
         self._port = parts.port or PORTS[parts.scheme]
@@ -170,6 +173,7 @@ def _split(url: str) -> SplitResult:
     try:
         parts = urlsplit(url)
         usable = parts.scheme in PORTS and bool(parts.hostname) and parts.port != 0
+        (parts.hostname or "").encode("idna")  # what can't be is never looked up
     except ValueError:
         usable = False
     if not usable:
