@@ -62,14 +62,16 @@ def ring(namespace: str, sealed: str) -> None:
     if look.ready == 0 and not look.waiting:
         log.debug("A stale alarm rang: nothing is due")
         return
-    make_visible()
     # Other workers introduce themselves; of a plain one nothing is known before it loads one.
     plain = not current_app and _loaded is None
     try:
         app = application()
     except ApplicationError as error:
+        make_visible()
         _give_up(store, job, "worker-app", error.__cause__ or error)
         return
+    # Not before: an application that configures logging is not given each line twice.
+    make_visible()
     store.note_problem("worker-app", False)
     with app.app_context():
         state = state_of(app)

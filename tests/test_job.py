@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
+from pathlib import Path
 from threading import Thread
 
 import pytest
@@ -242,6 +246,35 @@ def test_an_application_that_cannot_be_loaded_is_a_line_with_the_cure(
     assert state(app).store.totals(0).counters["errors|queue"] == 1
     assert state(app).store.status(["jam"])[0].state == "ending"
     assert len(scheduled(redis)) == 1
+
+
+LOGGING_APP = """\
+import logging, os
+from tests.apps.local import make_app
+
+logging.basicConfig(format="root: %(message)s", level="INFO")
+app = make_app(os.environ["URL"], MAIL_PORT=int(os.environ["MAIL"]))
+"""
+
+
+def test_an_application_s_own_logging_has_each_line_once(
+    app: Flask, redis: Redis, redis_url: str, mailbox: Mailbox, tmp_path: Path
+) -> None:
+    """A plain worker loads the application, and with it how it logs, when a job needs it."""
+    (tmp_path / "logging_app.py").write_text(LOGGING_APP)
+    ring_now(app)
+    mail, path = str(mailbox.port), str(tmp_path / "logging_app.py")
+    done = subprocess.run(
+        [sys.executable, "-m", "rq.cli", "worker", "--burst", "--url", redis_url],
+        env={**os.environ, "URL": redis_url, "MAIL": mail, "FLASK_APP": path},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    said = [line for line in done.stdout.splitlines() if "notification scheduled for" in line]
+    assert [line.partition(":")[0] for line in said] == ["root"]
 
 
 def test_a_ring_too_early_is_set_again(app: Flask, redis: Redis, mailbox: Mailbox) -> None:
