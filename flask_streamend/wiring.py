@@ -201,7 +201,8 @@ def renew(state: AppState) -> None:
 
 def _keys(app: Flask, settings: Settings) -> tuple[str, ...]:
     try:
-        return keys_for(settings.encryption_keys, app.config.get("SECRET_KEY"))
+        fallbacks = app.config.get("SECRET_KEY_FALLBACKS") or ()
+        return keys_for(settings.encryption_keys, app.config.get("SECRET_KEY"), fallbacks)
     except ConfigurationError:
         if not settings.in_memory:
             raise
