@@ -13,6 +13,7 @@ import apprise
 import pytest
 
 from flask_streamend import AppriseChannel, ConfigurationError, Event, Notice
+from flask_streamend.notices.apprise import HANGING
 from flask_streamend.notices.failures import reason_of
 
 from .receivers import hostile, receiver, wait
@@ -105,6 +106,19 @@ def test_a_service_that_never_answers_is_a_time_out() -> None:
         with pytest.raises(TimeoutError) as caught:
             channel.send(NOTICE)
     assert reason_of(caught.value) == "timeout"
+
+
+def test_a_service_that_hangs_holds_up_no_other() -> None:
+    """However many of its calls hang, another channel's are made."""
+    with hostile(wait) as server, receiver() as other:
+        hangs = AppriseChannel(f"{address(server.url)}?rto=20", timeout=0.1)
+        for _ in range(HANGING):
+            with pytest.raises(TimeoutError, match="took longer"):
+                hangs.send(NOTICE)
+        with pytest.raises(TimeoutError, match="earlier calls are not over yet"):
+            hangs.send(NOTICE)
+        AppriseChannel(address(other.url), name="other").send(NOTICE)
+    assert len(other.requests) == 1
 
 
 def test_nothing_of_it_is_logged(caplog: pytest.LogCaptureFixture) -> None:

@@ -18,8 +18,8 @@ from .quiet import quiet
 if TYPE_CHECKING:
     from apprise import Apprise, AppriseAsset, NotifyBase
 
-#: A service's time-out, where it has any, is its own; a library of a hundred is not to be trusted.
-_calls = Bounded(most=8)
+#: Calls that may hang: a service's time-out is its own, and of a hundred some have none.
+HANGING = 8
 
 
 class AppriseChannel:
@@ -49,6 +49,7 @@ class AppriseChannel:
         if not urls:
             raise ConfigurationError("AppriseChannel has no URL: expected one or more")
         self._apprise = _apprise(urls)
+        self._calls = Bounded(HANGING)
 
     def send(self, notice: Notice) -> None:
         """Send one notice to each URL.
@@ -56,7 +57,7 @@ class AppriseChannel:
         :raises TimeoutError: where it takes too long.
         :raises OSError: where one of them was not taken; Apprise does not say why.
         """
-        _calls.call(lambda: self._notify(notice), self.longest, "Apprise")
+        self._calls.call(lambda: self._notify(notice), self.longest, "Apprise")
 
     def _notify(self, notice: Notice) -> None:
         with quiet():

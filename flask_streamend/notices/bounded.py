@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Protocol, TypeVar
@@ -37,17 +38,25 @@ def cut_after(seconds: float, connection: Connected) -> Iterator[None]:
         deadline.cancel()
 
 
+_made: weakref.WeakSet[Bounded] = weakref.WeakSet()
+
+
 class Bounded:
     """Calls that are waited for no longer than a bounded time.
 
-    Made once a module: one that is over time goes on by itself, and is counted until it ends.
+    One that is over time goes on by itself, and is counted until it ends. So whoever may hang gets
+    one of its own, and keeps nobody else waiting.
 
     :param most: calls under way at once, those included that nobody waits for any more.
     """
 
     def __init__(self, most: int) -> None:
         self._aside = Aside(most)
-        os.register_at_fork(after_in_child=self._aside.renew)
+        _made.add(self)
+
+    def renew(self) -> None:
+        """Begin anew in a child process."""
+        self._aside.renew()
 
     def call(self, function: Callable[[], T], seconds: float, what: str) -> T:
         """Return what a call returns; raise what it raises.
@@ -63,3 +72,11 @@ class Bounded:
         if call.error is not None:
             raise call.error
         return call.answer  # type: ignore[return-value]
+
+
+def _after_fork() -> None:
+    for made in list(_made):
+        made.renew()
+
+
+os.register_at_fork(after_in_child=_after_fork)

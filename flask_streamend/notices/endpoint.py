@@ -28,8 +28,8 @@ ADDRESSES = 4
 #: The default of a scheme, and the schemes there are.
 PORTS = {"https": 443, "http": 80}
 
-#: The system's look-up has no time-out that a caller may set.
-_lookups = Bounded(most=8)
+#: Look-ups that may hang: the system's has no time-out that a caller may set.
+HANGING = 8
 
 
 class Endpoint:
@@ -54,6 +54,7 @@ class Endpoint:
         self._target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         self._allow_private = allow_private
         self._timeout = timeout
+        self._lookups = Bounded(HANGING)
         self._context = _context(ca) if parts.scheme == "https" else None
         shown = f"[{self._host}]" if ":" in self._host else self._host
         authority = shown if self._port == PORTS[parts.scheme] else f"{shown}:{self._port}"
@@ -145,7 +146,7 @@ class Endpoint:
             found = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
             return list(dict.fromkeys(str(info[4][0]) for info in found))
 
-        addresses = _lookups.call(look_up, _left(until), f"looking up {self._host}")
+        addresses = self._lookups.call(look_up, _left(until), f"looking up {self._host}")
         if not self._allow_private and not all(map(is_public, addresses)):
             raise ConnectionRefusedError(_private(str(self)))
         return addresses
