@@ -528,6 +528,42 @@ def test_a_postgresql_that_was_restarted_is_asked_again_at_once(
     assert directory("jam") is not None
 
 
+FORKED = """\
+import os, sys
+from sqlalchemy import create_engine, text
+from flask_streamend import SQLAlchemyDirectory
+
+engine = create_engine(sys.argv[1])
+directory = SQLAlchemyDirectory(engine)
+
+def backend():
+    assert directory("jam").name == "The jam"
+    with engine.connect() as connection:
+        return connection.scalar(text("SELECT pg_backend_pid()"))
+
+print(backend(), flush=True)
+if os.fork() == 0:
+    print(backend(), flush=True)
+    os._exit(0)
+os.wait()
+print(backend(), flush=True)
+"""
+
+
+def test_a_fork_has_connections_of_its_own(postgres: PostgresServer) -> None:
+    """``flask streamend worker`` asks by the application's pool, and forks for its other jobs."""
+    postgres.empty()
+    engine = create_engine(postgres.url)
+    fill(engine, "jam")
+    engine.dispose()
+    url = postgres.url.render_as_string(hide_password=False)
+    command = [sys.executable, "-c", FORKED, url]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    parent, child, again = done.stdout.split()
+    assert child != parent, "two processes at one connection"
+    assert again == parent, "the parent's is still open"
+
+
 def test_what_is_asked_of_it_is_not_in_an_error(engine: Engine) -> None:
     """An error says what the driver said, without the statement and what was in it."""
     fill(engine, "jam")

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, event, text
+from sqlalchemy import Connection, Engine, Pool, QueuePool, event, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from ..errors import ConfigurationError, DirectoryError
@@ -33,6 +33,9 @@ class _Seconds(int):
 
 
 _asking: ContextVar[bool] = ContextVar("flask_streamend.directory", default=False)
+
+
+_made: weakref.WeakSet[Asking] = weakref.WeakSet()
 
 
 class Asking:
@@ -57,6 +60,16 @@ class Asking:
         self._names = names
         # By engine: one `db` may serve several applications, each with a database of its own.
         self._known: weakref.WeakKeyDictionary[Engine, Known] = weakref.WeakKeyDictionary()
+        self._parents: list[Pool] = []
+        _made.add(self)
+
+    def renew(self) -> None:
+        """Begin anew in a child process: two at one connection would read each other's answers."""
+        for engine in list(self._known):
+            if isinstance(engine.pool, QueuePool):
+                # Kept: a connection that is forgotten may be closed, and it is the parent's.
+                self._parents.append(engine.pool)
+                engine.dispose(close=False)
 
     def run(self, work: Callable[[Connection, Tables], T]) -> T:
         """Do something in a transaction.
@@ -166,3 +179,11 @@ def _cut_after(seconds: float, connection: Connection) -> Iterator[None]:
 def _shut(connected: socket.socket) -> None:
     with suppress(OSError):
         connected.shutdown(socket.SHUT_RDWR)
+
+
+def _after_fork() -> None:
+    for made in list(_made):
+        made.renew()
+
+
+os.register_at_fork(after_in_child=_after_fork)
