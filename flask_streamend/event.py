@@ -67,7 +67,8 @@ def check_loader(loader: _L) -> _L:
     """
     if not callable(loader):
         raise ConfigurationError(f"The loader is {loader!r}: expected a function")
-    if any(map(inspect.iscoroutinefunction, (loader, loader.__call__))):
+    calls = (loader, loader.__call__, getattr(loader, "record", None))
+    if any(map(inspect.iscoroutinefunction, calls)):
         name = getattr(loader, "__qualname__", repr(loader))
         raise ConfigurationError(f"The loader {name} is async: expected a function made with def")
     return loader

@@ -15,7 +15,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from itsdangerous import URLSafeTimedSerializer
 
-from flask_streamend import ConfigurationError, Event, StreamEnd
+from flask_streamend import ConfigurationError, Event, StreamEnd, signals
 from flask_streamend.access import LONGEST_TOKEN, SKEW, Refusal, Tokens, origin_refused
 from flask_streamend.errors import EventIdError
 from flask_streamend.event import check_event_id
@@ -211,6 +211,16 @@ class Promise:
         """Answer later."""
 
 
+class Recorder:
+    """A loader that would never have recorded what it was told of."""
+
+    def __call__(self, event_id: str) -> None:
+        """Know no event."""
+
+    async def record(self, notices: object) -> None:
+        """Write it down later."""
+
+
 def test_an_async_loader_stops_at_once() -> None:
     """A loader made with ``async def`` would let everybody in: it is an error where it is set."""
     streamend: Any = StreamEnd()
@@ -219,12 +229,30 @@ def test_an_async_loader_stops_at_once() -> None:
             setter(promise)
         with pytest.raises(ConfigurationError, match="is async: expected a function"):
             setter(Promise())
+        with pytest.raises(ConfigurationError, match="is async: expected a function"):
+            setter(Recorder())
         with pytest.raises(ConfigurationError, match="expected a function"):
             setter("load_event")
     for name in ("event_loader", "viewer_loader"):
         bad: dict[str, Any] = {name: promise}
         with pytest.raises(ConfigurationError, match="promise is async"):
             StreamEnd(**bad)
+
+
+def test_an_async_receiver_is_a_failure(caplog: pytest.LogCaptureFixture) -> None:
+    """It would never have run: that is said, and counted, and the host is told."""
+    app = make_app("memory://")
+
+    async def receive(_app: Flask, **what: object) -> None:
+        """Archive it later."""
+
+    with live(app) as stage, signals.event_ended.connected_to(receive, sender=app):
+        with stage.viewer("jam"):
+            pass
+        stage.advance(31)
+        assert len(stage.notices) == 1
+        assert stage.state.tally.pending()["errors|hook"] == 1
+    assert "the receiver is async: expected a function made with def" in caplog.text
 
 
 class Awaited:

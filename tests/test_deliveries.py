@@ -563,6 +563,16 @@ class Promising:
         """Promise to send."""
 
 
+class Patient(Hook):
+    """A channel that would ask later whom it tells, and tell everybody."""
+
+    def __init__(self) -> None:
+        super().__init__("patient", "")
+
+    async def check(self, notice: Notice) -> None:
+        """Promise to look."""
+
+
 class Slow(Hook):
     """A channel that says how long it may take."""
 
@@ -585,6 +595,7 @@ class Slow(Hook):
         ([Slow("a", "30")], "whose longest is '30': expected"),
         ([Slow("a", math.nan)], "whose longest is nan: expected"),
         ([Promising()], "Promising, named 'promising', whose send is async: expected a method"),
+        ([Patient()], "Patient, named 'patient', whose check is async: expected a method"),
         ([Promising], "Promising itself: expected one that was made, Promising(…)"),
         (7, "is int: expected a list of channels"),
     ],

@@ -50,9 +50,10 @@ def _wrong(channel: Channel) -> str | None:
         )
     if not callable(send):
         return f", named {name!r}: expected a method send(notice)"
-    if inspect.iscoroutinefunction(send):
-        # It would return a promise, and count as sent.
-        return f", named {name!r}, whose send is async: expected a method made with def"
+    for method in ("send", "check", "prepare", "keep", "release"):
+        if inspect.iscoroutinefunction(getattr(channel, method, None)):
+            # It would return a promise, and count as sent.
+            return f", named {name!r}, whose {method} is async: expected a method made with def"
     # That of e-mail follows from a setting.
     if longest is None or isinstance(channel, MailChannel):
         return None
