@@ -45,6 +45,7 @@ from flask_streamend import (
     SQLAlchemyDirectory,
     StreamEnd,
 )
+from flask_streamend.directory import asking
 from flask_streamend.directory.tables import LOOK_AGAIN
 from flask_streamend.event import NoticeRecord
 from flask_streamend.state import state_of
@@ -53,6 +54,9 @@ from .apps.directory import EVENTS, USERS, fill
 from .postgres import PostgresServer
 
 MakeEngine = Callable[..., Engine]
+
+#: Seconds in which a table is found on a slow machine, too.
+FAR = 4
 
 
 @pytest.fixture
@@ -505,6 +509,32 @@ def test_a_paused_postgresql_is_given_up(
     finally:
         postgres.resume()
     assert directory("jam") is not None
+
+
+def test_a_database_that_is_far_away_is_found_step_by_step(
+    make_engine: MakeEngine, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A table is looked at in one statement; one that was found is known to the next try."""
+    monkeypatch.setattr(asking, "ALL", FAR)
+    postgres.empty()
+    engine = make_engine(postgres.url)
+    tables(engine)
+    run(engine, "INSERT INTO events VALUES (7, 'Jam', 1)")
+    looks: list[str] = []
+
+    def far_away(connection: Any, cursor: Any, statement: str, *_: Any) -> None:
+        if "pg_attribute" in statement:
+            looks.append(statement)
+            if len(looks) == 2:
+                time.sleep(FAR + 0.2)
+
+    listen(engine, "before_cursor_execute", far_away)
+    directory = SQLAlchemyDirectory(engine)
+    with pytest.raises(DirectoryError):
+        directory("7")
+    assert len(looks) == 2
+    assert directory("7") == Event("7", "Jam", "1", "host@example.org")
+    assert len(looks) == 3
 
 
 def test_a_postgresql_that_was_restarted_is_asked_again_at_once(

@@ -89,8 +89,10 @@ class Asking:
                 with bounded(engine) as connection:
                     return work(connection, Tables(known, connection))
             except SQLAlchemyError as error:
-                known.forget()  # a table may have changed
                 lost = isinstance(error, DBAPIError) and error.connection_invalidated
+                if not lost:
+                    # A table may have changed. One that was slow to look at is known next time.
+                    known.forget()
                 if lost and time.monotonic() < until:
                     until = 0.0
                     continue
