@@ -248,6 +248,23 @@ def test_an_application_that_cannot_be_loaded_is_a_line_with_the_cure(
     assert len(scheduled(redis)) == 1
 
 
+def test_why_an_application_cannot_be_loaded_shows_no_address(
+    app: Flask,
+    redis: Redis,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    tmp_path: Path,
+) -> None:
+    """What its own code raises may be anything; the address in it is masked."""
+    path = tmp_path / "raising_app.py"
+    path.write_text("raise LookupError('no mailbox of live@example.org')")
+    monkeypatch.setenv("FLASK_APP", str(path))
+    ring_now(app)
+    work(redis)
+    assert "LookupError: no mailbox of l***@example.org" in caplog.text
+    assert "live@" not in caplog.text
+
+
 LOGGING_APP = """\
 import logging, os
 from tests.apps.local import make_app
