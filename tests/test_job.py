@@ -422,6 +422,22 @@ def test_alarms_are_taken_back_where_they_wait(app: Flask, alarms: RQAlarms, red
     assert redis.keys("rq:queue:*") == redis.keys("rq:scheduled:*") == []
 
 
+def test_one_alarm_rings_for_what_nobody_hears(alarms: RQAlarms, redis: Redis) -> None:
+    """One is queued at a time; the next has another id, for RQ may not have done with the first.
+
+    Its worker looks at a job once more when the fork is over. One that was queued anew by then it
+    took for a fork that had died, and kept it among the failed.
+    """
+    queue, ids = Queue("default", connection=redis), set()
+    for _ in range(3):
+        alarms.ring_unheard()
+        alarms.ring_unheard()
+        (job_id,) = queue.get_job_ids()
+        ids.add(job_id)
+        queue.remove(job_id)
+    assert len(ids) == 3
+
+
 def test_an_alarm_that_cannot_be_set_is_counted() -> None:
     """Without Redis setting or removing an alarm raises nothing and is counted."""
     parts = state(make_app(NO_REDIS))
