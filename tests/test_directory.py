@@ -219,6 +219,20 @@ def test_an_event_without_a_host_has_no_address(engine: Engine) -> None:
     assert directory("2") == Event("2", "2", "99", None)
 
 
+def test_a_db_with_bind_keys_alone_is_an_error_with_the_cure(tmp_path: Path) -> None:
+    """Which of several databases has the tables is said by giving its engine."""
+    db, app = SQLAlchemy(), Flask("bound")
+    app.config["SQLALCHEMY_BINDS"] = {"live": f"sqlite:///{tmp_path / 'live.db'}"}
+    db.init_app(app)
+    with app.app_context():
+        engine = db.engines["live"]
+        fill(engine, "jam")
+        with pytest.raises(ConfigurationError, match=r"bind keys: .* db\.engines"):
+            SQLAlchemyDirectory(db)("jam")
+        assert SQLAlchemyDirectory(engine)("jam")
+        engine.dispose()
+
+
 @pytest.fixture
 def app() -> Flask:
     """Return an application with the extension, to count on."""

@@ -78,7 +78,13 @@ class Asking:
 
         :raises DirectoryError: where the database does not answer in time, or refuses.
         """
-        engine: Engine = self._source.engine
+        try:
+            engine: Engine = self._source.engine
+        except KeyError as error:
+            raise ConfigurationError(
+                "SQLAlchemyDirectory's db has no engine but those of its bind keys: give it the one"
+                " with the tables, db.engines[…], in an application's context"
+            ) from error
         known = self._known.get(engine)
         if known is None:
             known = Known(self._names, getattr(self._source, "metadata", None))
