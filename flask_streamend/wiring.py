@@ -218,7 +218,8 @@ def _asking_at_once(state: AppState) -> int:
 
 def _keys(app: Flask, settings: Settings) -> tuple[str, ...]:
     try:
-        return keys_for(settings.encryption_keys, app.config.get("SECRET_KEY"))
+        fallbacks = app.config.get("SECRET_KEY_FALLBACKS") or ()
+        return keys_for(settings.encryption_keys, app.config.get("SECRET_KEY"), fallbacks)
     except ConfigurationError:
         if not settings.in_memory:
             raise
