@@ -20,7 +20,7 @@ from flask_streamend.store.base import Held
 from flask_streamend.store.redis import RedisStore
 from tests.commands import commands
 
-from .connect import SERVERS
+from .contestants import SERVERS
 from .figures import spread, summary, table
 from .parts import Parts
 from .readings import cpu
@@ -41,6 +41,7 @@ AT_ONCE = 500
 #: Scrapes of each process before anything is measured: connections, scripts, caches.
 WARM_UP = 2
 ACCEPT = "application/openmetrics-text; version=1.0.0"
+SHORT = {"rounds": 1, "scenes": ["100 events"]}
 FIELDS = ("ms", "cpu", "KiB", "sent", "commands")
 Figures = dict[str, float]
 
@@ -64,11 +65,11 @@ def measure(options: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
     figures[HUNG] = {"ms": summary(waits)}
     rows.append([HUNG, spread(waits, ".1f"), *("" for _ in FIELDS[1:])])
     title = (
-        f"/metrics of {PROCESSES} web processes (gunicorn gevent), {options.rounds} scrapes each;"
+        f"`/metrics` of {PROCESSES} web processes (gunicorn gevent), {options.rounds} scrapes each;"
         " median (lowest-highest); cpu: the web process's own, in ms; sent: commands that reached"
-        " Redis; commands: with those that scripts ran there"
+        " Redis; commands: with those that scripts ran there."
     )
-    return {"scrape": figures}, [table(title, ["scene", *FIELDS], rows)]
+    return figures, [table(title, ["scene", *FIELDS], rows)]
 
 
 def _scene(live: int, series: int, rounds: int) -> dict[str, list[float]]:
@@ -77,7 +78,9 @@ def _scene(live: int, series: int, rounds: int) -> dict[str, list[float]]:
     with Parts() as parts:
         redis_url = parts.redis()
         config = {"STREAMEND_REDIS_URL": redis_url, "STREAMEND_METRICS_MAX_EVENTS": series}
-        sites = [parts.site("extension", config, *SERVERS["gevent"]) for _ in range(PROCESSES)]
+        sites = [
+            parts.site("sites:extension", config, *SERVERS["gevent"]) for _ in range(PROCESSES)
+        ]
         redis = parts.enter_context(Redis.from_url(redis_url))
         _fill(RedisStore(redis, "streamend"), live)
         for number in range(WARM_UP + rounds):
@@ -94,7 +97,9 @@ def _hung(rounds: int) -> list[float]:
     with Parts() as parts:
         redis_url = parts.redis()
         config = {"STREAMEND_REDIS_URL": redis_url}
-        sites = [parts.site("extension", config, *SERVERS["gevent"]) for _ in range(PROCESSES)]
+        sites = [
+            parts.site("sites:extension", config, *SERVERS["gevent"]) for _ in range(PROCESSES)
+        ]
         redis = parts.enter_context(Redis.from_url(redis_url))
         _fill(RedisStore(redis, "streamend"), 1000)
         for port, _ in sites:
