@@ -7,6 +7,7 @@ import datetime
 import json
 import resource
 import shlex
+import signal
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -42,6 +43,8 @@ def main() -> None:
         keeps = "keep the figures, and make the pages of them; `all` does, unless it is short"
         command.add_argument("--write", action="store_true", help=keeps)
     options = parser.parse_args()
+    # What was started ends with it, too, where somebody ends it.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     # Viewers are files, in the server's process and in theirs.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

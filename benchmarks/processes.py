@@ -8,6 +8,7 @@ is real.
 
 from __future__ import annotations
 
+import gc
 import heapq
 import random
 from collections.abc import Iterator
@@ -92,8 +93,14 @@ class Processes:
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
-        """Have the parts see the simulated clock."""
+        """Have the parts see the simulated clock.
+
+        Redis sees its own: a collection of millions of objects would be a silence to it, after
+        which everybody is to report anew.
+        """
+        gc.disable()
         with ExitStack() as stack:
+            stack.callback(gc.enable)
             for module in (contact, crowd, known, presence, sweep):
                 stack.enter_context(mock.patch.object(module, "time", self.clock))
             yield
