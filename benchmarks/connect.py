@@ -8,7 +8,6 @@ always between two sites of the same round.
 from __future__ import annotations
 
 import argparse
-import time
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -19,7 +18,7 @@ from tests.servers import eventually
 from .contestants import SERVERS, SITES
 from .figures import spread, summary, table
 from .parts import Parts
-from .readings import cpu, descriptors, memory, threads
+from .readings import cpu, descriptors, memory, still, threads
 
 #: Whom a ratio is taken to: bare endpoints, without and with flask-sock's ping.
 FLOORS = ("floor", "floor, ping")
@@ -120,7 +119,7 @@ class _Site:
         client_before = cpu(client.pid)
         self._seconds += client.open(self._events(tag, viewers))
         self._client_busy += cpu(client.pid) - client_before
-        _still(pid)
+        still(pid)
         self._busy += cpu(pid) - before
         if self._kib is None:
             # Later ones live partly in what the first left behind.
@@ -147,19 +146,7 @@ class _Site:
         self._client.close()
         most = self._idle + 12
         eventually(lambda: descriptors(self._pid) <= most, "the server has let go of its sockets")
-        _still(self._pid)
-
-
-def _still(pid: int) -> None:
-    """Wait until a process has nothing left to do."""
-    time.sleep(0.1)
-
-    def idle() -> bool:
-        before = cpu(pid)
-        time.sleep(0.1)
-        return cpu(pid) - before < 0.005
-
-    eventually(idle, "the server is idle")
+        still(self._pid)
 
 
 def _pairs(samples: Iterable[str]) -> list[tuple[str, str]]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from redis import Redis
 
-from tests.servers import redis_program
+from tests.servers import eventually, redis_program
 
 #: Whose versions a figure depends on.
 PACKAGES = (
@@ -64,6 +64,18 @@ def threads(pid: int) -> int:
 def children(pid: int) -> list[int]:
     """Return a process's children."""
     return [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def still(pid: int) -> None:
+    """Wait until a process has nothing left to do."""
+    time.sleep(0.1)
+
+    def idle() -> bool:
+        before = cpu(pid)
+        time.sleep(0.1)
+        return cpu(pid) - before < 0.005
+
+    eventually(idle, "the process is idle")
 
 
 def _redis_version() -> str:

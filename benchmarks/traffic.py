@@ -19,6 +19,7 @@ from tests.commands import commands
 from .contestants import SERVERS, SITES, Contestant
 from .figures import summary, table
 from .parts import Client, Parts
+from .readings import still
 
 #: Who takes part, by the name a reader knows it by.
 TEAMS = {
@@ -28,12 +29,12 @@ TEAMS = {
 }
 #: Seconds between two viewers who come one after the other: no report has both.
 APART = 0.15
-#: Seconds after which everything is reported.
-SETTLE = 1.0
+#: Seconds in which nothing is reported but what waits for others.
+SETTLE = 0.5
 #: Viewers in one event, and those who come and go by themselves.
 CROWD, FEW = 500, 20
 
-FIELDS = ("sent", "ran", "bytes")
+FIELDS = {"sent": ".2f", "ran": ".1f", "bytes": ".0f"}
 SHORT = {"rounds": 1}
 Figures = dict[str, float]
 Act = Callable[[], object]
@@ -59,8 +60,7 @@ def measure(options: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
         for team, acts in found.items()
     }
     rows = [
-        [act, team, *(f"{figures[team][act][f]['median']:.{digits}f}" for f, digits in forms)]
-        for forms in [tuple(zip(FIELDS, (2, 1, 0), strict=True))]
+        [act, team, *(f"{figures[team][act][f]['median']:{form}}" for f, form in FIELDS.items())]
         for act in figures["flask_streamend"]
         for team in TEAMS
     ]
@@ -75,40 +75,43 @@ def _acts(parts: Parts, site: Contestant) -> dict[str, Figures]:
     """Have viewers come and go in each way, and return what each of them cost."""
     redis_url = parts.redis()
     config = site.config("gevent", redis_url, "traffic", 3600)
-    port, _ = parts.site(site.factory, config, *SERVERS["gevent"])
+    port, pid = parts.site(site.factory, config, *SERVERS["gevent"])
     redis = parts.enter_context(Redis.from_url(redis_url))
     client = parts.client(port, site.protocol)
     client.open(["warm"] * 50)
-    client.close()
-    time.sleep(SETTLE)
+    client.close(last=49)  # one stays: what a process does for its first viewer is done
+    still(pid)
     found: dict[str, list[Figures]] = defaultdict(list)
     for watch in (_counted, _weighed):
         name = watch.__name__
 
         def note(act: str, count: int, do: Act, watch: Any = watch) -> None:
-            found[act].append({f: n / count for f, n in watch(redis, do).items()})
+            def whole() -> None:
+                do()
+                time.sleep(SETTLE)
+                still(pid)
+
+            found[act].append({f: n / count for f, n in watch(redis, whole).items()})
 
         _visit(client, name, note)
+        still(pid)
     return {act: {**ones[0], **ones[1]} for act, ones in found.items()}
 
 
 def _visit(client: Client, name: str, note: Callable[[str, int, Act], None]) -> None:
     own, slowly = [f"{name}-{n}" for n in range(FEW)], FEW * APART
     note("alone in an event, comes", FEW, lambda: client.open(own, 1, APART))
-    note("alone in an event, leaves", FEW, lambda: client.close(slowly))
-    client.open([f"{name}-few"])
+    note("alone in an event, leaves", FEW, lambda: client.close(slowly, FEW))
     note("500 into one event at once", CROWD, lambda: client.open([f"{name}-crowd"] * CROWD))
     note("one more among 500", FEW, lambda: client.open([f"{name}-crowd"] * FEW, 1, APART))
     note("leaves 500 others", FEW, lambda: client.close(slowly, FEW))
     note("500 leave one event at once", CROWD, lambda: client.close(0.0, CROWD))
-    client.close()
 
 
 def _counted(redis: Redis, act: Act) -> Figures:
     """Return the commands of an act."""
     with commands(redis) as found:
         act()
-        time.sleep(SETTLE)
     sent, ran = found.count
     return {"sent": sent, "ran": ran}
 
@@ -118,7 +121,6 @@ def _weighed(redis: Redis, act: Act) -> Figures:
     own = -_bytes(redis) + _bytes(redis)
     before = _bytes(redis)
     act()
-    time.sleep(SETTLE)
     return {"bytes": _bytes(redis) - before - own}
 
 
