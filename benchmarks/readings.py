@@ -11,8 +11,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from redis import Redis
-
 from tests.servers import eventually, redis_program
 
 #: Whose versions a figure depends on.
@@ -39,16 +37,11 @@ def memory(pid: int) -> int:
     raise RuntimeError(f"/proc/{pid}/smaps_rollup has no Pss")
 
 
-def in_scripts(redis: Redis, act: Callable[[], object]) -> float:
-    """Return the milliseconds for which an act's scripts kept Redis, by its own account."""
-
-    def spent() -> int:
-        calls = redis.info("commandstats").get("cmdstat_evalsha", {"usec": 0})
-        return int(calls["usec"])
-
-    before = spent()
+def spent(pid: int, act: Callable[[], object]) -> float:
+    """Return the milliseconds of CPU that a process used while something was done."""
+    before = cpu(pid)
     act()
-    return (spent() - before) / 1000
+    return (cpu(pid) - before) * 1000
 
 
 def descriptors(pid: int) -> int:

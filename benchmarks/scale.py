@@ -19,7 +19,7 @@ from tests.servers import eventually
 from .figures import quantile, table
 from .parts import Parts
 from .processes import Processes
-from .readings import cpu, in_scripts
+from .readings import cpu, spent
 
 #: Simulated seconds at rest, and of the churn.
 RESTING, CHURNING = 20.0, 3.0
@@ -60,7 +60,7 @@ def measure(options: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
         "memory": f"{title}: what lies in Redis.",
         "load": f"What Redis has to do in a second; churn: {size['joins']:,} come and as many leave"
         " in each. CPU: % of one core; at more than 100 it can't keep up.",
-        "acts": "For how many ms one act keeps Redis from anything else; in brackets the longest.",
+        "acts": "For how many ms of its CPU one act keeps Redis; in brackets the longest.",
     }
     return figures, [_table(kind, words, found) for kind, words in kinds.items()]
 
@@ -157,7 +157,7 @@ class _Scene:
         return found | _times("a process that died is removed", took)
 
     def _ms(self, act: Callable[[], object]) -> float:
-        return in_scripts(self._redis, act)
+        return spent(self._pid, act)
 
 
 def _times(name: str, took: list[float]) -> Figures:
