@@ -21,7 +21,7 @@ from .parts import Parts
 from .readings import cpu, descriptors, memory, still, threads
 
 #: Whom a ratio is taken to: bare endpoints, without and with flask-sock's ping.
-FLOORS = ("floor", "floor, ping")
+FLOORS = ("bare flask-sock", "bare flask-sock, ping")
 #: What is compared.
 MEASURED = ("rate", "cpu", "life", "kib")
 SHORT = {"rounds": 1, "repeats": 1, "viewers": 200}

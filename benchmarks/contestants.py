@@ -46,10 +46,12 @@ class Contestant:
 
 
 SITES = {
-    "floor": Contestant("sites:floor"),
-    "floor, ping": Contestant("sites:floor", more={"SOCK_SERVER_OPTIONS": {"ping_interval": 25}}),
-    "streamend, one event": Contestant("sites:extension"),
-    "streamend, many events": Contestant("sites:extension", event="event-{n}"),
+    "bare flask-sock": Contestant("sites:floor"),
+    "bare flask-sock, ping": Contestant(
+        "sites:floor", more={"SOCK_SERVER_OPTIONS": {"ping_interval": 25}}
+    ),
+    "flask_streamend, one event": Contestant("sites:extension"),
+    "flask_streamend, many events": Contestant("sites:extension", event="event-{n}"),
     "RQ and a counter": Contestant("rivals:counter"),
     "Flask-SocketIO and RQ": Contestant("rivals:rooms", protocol="socketio"),
 }

@@ -17,8 +17,6 @@ ROOT = Path(__file__).parents[1]
 KEPT = Path(__file__).with_name("measured.json")
 CHART = ROOT / "docs" / "images" / "performance.svg"
 PAGES = tuple(ROOT / "docs" / name for name in ("performance.md", "scaling.md"))
-#: Load for each core from which on a machine counts as busy.
-BUSY = 0.5
 
 Measured = dict[str, Any]
 
@@ -35,13 +33,8 @@ def kept() -> dict[str, Measured]:
 
 def keep(name: str, measured: Measured) -> None:
     """Keep what was measured, and make the pages of it."""
-    KEPT.write_text(json.dumps({**kept(), name: measured}, indent=1, sort_keys=True) + "\n")
+    KEPT.write_text(json.dumps({**kept(), name: measured}, indent=1) + "\n")
     make()
-
-
-def busy(measured: Measured) -> bool:
-    """Return whether the machine had something else to do when the measurement began."""
-    return bool(measured["machine"]["load"] > BUSY * measured["machine"]["cores"])
 
 
 def origin(measured: Measured) -> str:
@@ -54,7 +47,7 @@ def origin(measured: Measured) -> str:
         f" Redis {machine['redis']}, {packages}; load {machine['load']} before,"
         f" {measured['load_after']} after."
     )
-    if busy(measured):
+    if answers.busy(measured):
         said += " **The machine was busy: read counts and ratios, not times.**"
     return said
 

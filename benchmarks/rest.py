@@ -94,7 +94,7 @@ def _idle(seconds: float) -> dict[str, float]:
     found: dict[str, float] = {}
     with Parts() as parts:
         redis_url = parts.redis()
-        site, floor = SITES["streamend, one event"], SITES["floor, ping"]
+        site, floor = SITES["flask_streamend, one event"], SITES["bare flask-sock, ping"]
         config = site.config("gevent", redis_url, "rest", 60)
         worker = parts.worker("flask streamend worker", config).popen.pid
         port, pid = parts.site(site.factory, config, *SERVERS["gevent"])

@@ -19,7 +19,7 @@ from .parts import Parts
 #: By its name: the site, and the worker that mails.
 TEAMS = {
     "flask_streamend, `flask streamend worker`": (
-        "streamend, many events",
+        "flask_streamend, many events",
         "flask streamend worker",
     ),
     "RQ and a counter, `rq worker`": ("RQ and a counter", "rq worker --with-scheduler"),

@@ -23,7 +23,7 @@ from .readings import still
 
 #: Who takes part, by the name a reader knows it by.
 TEAMS = {
-    "flask_streamend": "streamend, one event",
+    "flask_streamend": "flask_streamend, one event",
     "RQ and a counter": "RQ and a counter",
     "Flask-SocketIO and RQ": "Flask-SocketIO and RQ",
 }
