@@ -76,8 +76,8 @@ def _doubt(measured: Measured) -> str:
     if not any(map(busy, measured.values())):
         return ""
     return (
-        "\n\n**Some of these were measured while the machine was busy: counts and ratios hold, times"
-        " are too long.** Each table below says what it was taken on."
+        "\n\n**Some of these were measured on a busy machine: counts and ratios hold, times are too"
+        " long.** Each table below says what it was taken on."
     )
 
 
