@@ -3,7 +3,8 @@
 Read this file first; it has all that the extension needs. Then, as far as you like::
 
     pages.py      what a viewer and a host see, and the small JSON behind it
-    stream.py     what is streamed (music.py composes it)
+    stream.py     what is streamed (music.py composes it), as server-sent events
+    hls.py        what a real streaming server beside it streams: nginx.conf
     notices.py    what became of each notice, recorded from the extension's signals
     inbox.py      the mails that were sent, as the mail server received them
     db.py         three tables in SQLite
@@ -66,8 +67,8 @@ def create_app(**overrides: object) -> Flask:
     notices.record_for(app)
 
     # The pages use `streamend` above, so they can only be imported once it is there.
-    from example_app import inbox, pages, stream
+    from example_app import hls, inbox, pages, stream
 
-    for blueprint in (pages.blueprint, stream.blueprint, inbox.blueprint):
+    for blueprint in (pages.blueprint, stream.blueprint, hls.blueprint, inbox.blueprint):
         app.register_blueprint(blueprint)
     return app

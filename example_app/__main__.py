@@ -1,4 +1,4 @@
-"""Run the whole site on this machine and play a visit: ``python -m example_app [--once]``."""
+"""Run the whole site on this machine and play a visit: ``python -m example_app [--nginx]``."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import os
 import sys
 
 from example_app import letters
+from example_app.broadcast import EVENT
 from example_app.stack import Stack
 from example_app.visit import Visit, describe
 from example_app.waiting import Failed, Stopped, pause, stop_at_signals
@@ -21,7 +22,7 @@ def main() -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):  # seen at once, also through a pipe
         sys.stdout.reconfigure(line_buffering=True, errors="replace")
     stop_at_signals()
-    stack = Stack(options.port, options.delay)
+    stack = Stack(options.port, options.delay, options.nginx)
     done = False
     try:
         stack.start()
@@ -29,6 +30,8 @@ def main() -> int:
             f"redis on {stack.redis}   site on {stack.url}   worker: rq worker"
             f"   mailbox: {stack.url}/mailbox"
         )
+        if options.nginx:
+            print(f"nginx-rtmp on {stack.rtmp}   watch it on {stack.url}/watch/{EVENT}")
         Visit(stack).play()
         done = True
         if not options.once:
@@ -72,6 +75,7 @@ def read_command_line() -> argparse.Namespace:
     """Return the options; a wrong one ends the program with code 2."""
     parser = argparse.ArgumentParser(prog="python -m example_app", description=__doc__)
     parser.add_argument("--once", action="store_true", help="stop after the mail")
+    parser.add_argument("--nginx", action="store_true", help="with nginx-rtmp and a test picture")
     parser.add_argument("--delay", type=seconds, default=3.0, help="the grace period, 1 to 3600 s")
     port = os.environ.get("WEBSOCKET_PORT", "8081")
     parser.add_argument("--port", type=int, default=port, help=f"where the site listens ({port})")

@@ -28,7 +28,14 @@ def from_environment(environ: Mapping[str, str], instance: Path) -> dict[str, ob
         # The site's own.
         "DATABASE": environ.get("DATABASE", str(instance / "porchlight.sqlite3")),
         "MAILBOX_DIR": environ.get("MAILBOX_DIR", str(instance / "mailbox")),
+        "HLS_DIR": None,
     }
+    if "HLS_DIR" in environ:  # where an nginx-rtmp beside us writes: nginx.conf
+        config["HLS_DIR"] = str(Path(environ["HLS_DIR"]).resolve())
+    if "STREAMEND_HOOK_TOKEN" in environ:  # lets that nginx tell us who publishes and plays
+        config["STREAMEND_HOOK_TOKEN"] = environ["STREAMEND_HOOK_TOKEN"]
+    if "RTMP_STAT" in environ:  # and there it says who is there: it can't say that it died
+        config["STREAMEND_HOOK_CHECKS"] = {"nginx-rtmp": environ["RTMP_STAT"]}
     if "STREAMEND_API_TOKEN" in environ:  # opens the status page, /streamend/status, for operators
         config["STREAMEND_API_TOKEN"] = environ["STREAMEND_API_TOKEN"]
         config["STREAMEND_STATUS_PAGE"] = True

@@ -11,12 +11,16 @@ from flask import Blueprint, Response, abort, current_app, redirect, render_temp
 from flask import session as browser
 from flask.typing import ResponseReturnValue
 
-from example_app import db, load_viewer, notices, streamend
+from example_app import db, hls, load_viewer, notices, streamend
 from example_app.music import scene_for
 
 blueprint = Blueprint("pages", __name__)
 
 LONGEST_NAME = 40
+POLICY = (
+    "default-src 'self'; frame-ancestors 'self'; base-uri 'none'; form-action 'self';"
+    " media-src 'self' blob:"  # hls.js puts a broadcast together in the page
+)
 EVENTS = (
     "SELECT events.id, events.name, events.host_id, users.name AS host"
     " FROM events JOIN users ON users.id = events.host_id"
@@ -33,8 +37,7 @@ def give_visitors_a_name() -> None:
 @blueprint.after_app_request
 def keep_to_ourselves(response: Response) -> Response:
     """Forbid what no page of ours needs: foreign scripts, inline ones, being framed."""
-    policy = "default-src 'self'; frame-ancestors 'self'; base-uri 'none'; form-action 'self'"
-    response.headers.setdefault("Content-Security-Policy", policy)
+    response.headers.setdefault("Content-Security-Policy", POLICY)
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     return response
 
@@ -111,6 +114,7 @@ def status(event_id: str) -> dict[str, Any]:
         "due_at": now.due_at,
         "due_in": due_in,
         "on_air": on_air,
+        "hls": hls.address(event_id),
     }
 
 

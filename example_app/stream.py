@@ -1,7 +1,8 @@
 """Stream an event to its viewers: a beat of notes at a time, as server-sent events.
 
-This is the site's own affair and only carries the picture and the sound. Who is watching is told
-by the WebSocket that /streamend/streamend.js holds open.
+This only carries the picture and the sound. Who watches the page is told by the WebSocket that its
+/streamend/streamend.js holds open, so its script says ``?socket``. Who reads the stream without a
+page (``curl -N``) is a viewer too, for as long as the response lasts.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ import json
 import time
 from collections.abc import Iterator
 
-from flask import Blueprint, Response, abort
+from flask import Blueprint, Response, abort, request, stream_with_context
 
-from example_app import db
+from example_app import db, streamend
 from example_app.music import notes_at, scene_for
 
 blueprint = Blueprint("stream", __name__)
@@ -27,8 +28,17 @@ def stream(event_id: str) -> Response:
     """Answer with the event's notes from now on, for LONGEST seconds."""
     if db.row("SELECT 1 FROM events WHERE id = ?", event_id) is None:
         abort(404)
+    body = messages(event_id)
+    if "socket" not in request.args:
+        body = stream_with_context(counted(event_id, body))
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return Response(messages(event_id), mimetype="text/event-stream", headers=headers)
+    return Response(body, mimetype="text/event-stream", headers=headers)
+
+
+def counted(event_id: str, body: Iterator[str]) -> Iterator[str]:
+    """Have whoever is sent this body be a viewer meanwhile."""
+    with streamend.viewing(event_id):
+        yield from body
 
 
 def messages(event_id: str, longest: float = LONGEST) -> Iterator[str]:

@@ -10,7 +10,8 @@ from simple_websocket import Client
 from simple_websocket.errors import SimpleWebsocketError
 
 from example_app import letters
-from example_app.stack import HERE, Stack
+from example_app.ports import HERE
+from example_app.stack import Stack
 from example_app.waiting import Failed, pause, wait_for
 
 EVENT, NAME = "friday-jam", "Friday jam"

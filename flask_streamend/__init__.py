@@ -24,6 +24,7 @@ A map of the package, in the order data walks it::
     canaries     made-up events, to try it all  facts    what a process says of itself
     event        what is exchanged              words    what a host is told
     cli          what an operator does          doctor/  what is set up wrong, and the cure
+    testing/     for an application's own tests     turns, aside    calls of other people's code
 
 Importing this is light: Redis and RQ are loaded with the first ``StreamEnd``.
 """

@@ -9,12 +9,13 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from flask import Request, Response, jsonify
-from itsdangerous import BadSignature, URLSafeTimedSerializer
+from itsdangerous import BadSignature, TimestampSigner, URLSafeTimedSerializer
 
 from .errors import EventIdError
 from .event import LONGEST_ID, check_event_id, check_viewer_id
@@ -24,6 +25,7 @@ from .telemetry.names import OTHER, REFUSALS
 from .telemetry.tally import Tally
 
 if TYPE_CHECKING:
+    from .loading import ViewerLoader
     from .state import AppState
 
 #: Seconds a join token may be good for: a month.
@@ -70,6 +72,13 @@ FLOOD = Refusal(
     "flood",
     "limit",
     "A viewer sent more messages than STREAMEND_MAX_MESSAGES_PER_SECOND allows, and was closed.",
+)
+HANGING = Refusal(
+    503,
+    "viewer-loader-hangs",
+    "viewer",
+    "The application's viewer loader does not answer for those who came before: give what it asks a"
+    " time-out.",
 )
 DRAINING = Refusal(503, "draining", "draining", "This process stops; another one lets you in.")
 
@@ -179,6 +188,14 @@ def viewer_named(state: AppState, event_id: str, hint: str = "") -> Refusal | st
     loader = state.extension.viewer_loader_function
     if loader is None:
         return ""
+    with state.turns.one() as given:
+        if given:
+            return _asked(state, loader, event_id, hint)
+    state.tally.error("websocket")
+    return HANGING
+
+
+def _asked(state: AppState, loader: ViewerLoader, event_id: str, hint: str) -> Refusal | str:
     try:
         viewer_id: object = loader(event_id)
         if viewer_id is not None:
@@ -209,17 +226,33 @@ def limit_reached(settings: Settings, event: int, everything: int) -> Refusal | 
     return None
 
 
+class _Signer(TimestampSigner):
+    """Notes with what it signs when that was, by a clock of one's choice."""
+
+    def __init__(self, *args: Any, clock: Callable[[], float], **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._clock = clock
+
+    def get_timestamp(self) -> int:
+        """Return the time, in seconds since the epoch."""
+        return int(self._clock())
+
+
 class Tokens:
     """Join tokens: signed, expiring, for one event and one viewer.
 
     :param keys: the sealing keys, newest first; an older one still checks.
+    :param clock: seconds since the epoch.
     """
 
-    def __init__(self, keys: tuple[str, ...]) -> None:
+    def __init__(self, keys: tuple[str, ...], clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        how = {"key_derivation": "hmac", "digest_method": hashlib.sha256, "clock": clock}
         self._serializer = URLSafeTimedSerializer(
             list(reversed(keys)),
             salt="flask_streamend join token",
-            signer_kwargs={"key_derivation": "hmac", "digest_method": hashlib.sha256},
+            signer=_Signer,
+            signer_kwargs=how,
         )
 
     def make(self, event_id: str, viewer_id: str, expires: float) -> str:
@@ -241,7 +274,7 @@ class Tokens:
         try:
             payload, made = self._serializer.loads(token, return_timestamp=True)
             event, viewer, expires = payload
-            age = time.time() - made.timestamp()
+            age = self._clock() - made.timestamp()
             if event != event_id:
                 why = "is for another event"
             elif age > expires:

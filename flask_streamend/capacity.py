@@ -11,6 +11,8 @@ from typing import Any
 
 #: Descriptors a process needs beside its viewers': listeners, logs, Redis, mail.
 RESERVED_FILES = 64
+#: gunicorn's limit of what is open at once, requests included.
+CONNECTIONS = "--worker-connections"
 
 
 @dataclass(frozen=True)
@@ -52,11 +54,12 @@ def look(environ: Mapping[str, Any]) -> Capacity:
     if "gunicorn.socket" in environ:
         worker = gunicorn_worker()
         kind = type(worker).__module__.rpartition(".")[2].lstrip("g") if worker else ""
-        if kind == "event":
-            connections = int(worker.cfg.worker_connections)
-            return Capacity("gunicorn gevent", connections, "--worker-connections", files)
-        if kind == "thread":
-            return Capacity("gunicorn gthread", int(worker.cfg.threads), "--threads", files)
+        if kind in ("event", "thread"):
+            name, limits = f"gunicorn g{kind}", [(int(worker.cfg.worker_connections), CONNECTIONS)]
+            if kind == "thread":
+                # More threads than connections stay idle.
+                limits.append((int(worker.cfg.threads), "--threads"))
+            return Capacity(name, *min(limits), files)
         if kind == "sync":
             return Capacity("gunicorn sync", 1, "one request at a time", files, "sync-worker")
         return Capacity("gunicorn", None, "", files)

@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from .store.base import Kept, Reported
+from .store.base import Cause, Kept, Reported
 from .store.deliveries import Share
 from .store.totals import SETTLED
 
@@ -32,6 +32,7 @@ class End:
     due: float
     peak: int
     trace: str
+    cause: Cause
     ask_at: float
     wait: float = FIRST_WAIT
     shares: tuple[Share, ...] = ()
@@ -56,19 +57,27 @@ class Owed:
         at = time.monotonic()
         due = at + ((row.due or now) - now) / 1000
         began = at - max(0, now - row.started) / 1000
-        self._keep(row.event_id, row.session, began, due, row.peak, trace)
+        self._keep(row.event_id, row.session, began, due, row.peak, trace, row.cause)
 
     def keep(self, kept: Kept) -> None:
         """Keep an end that was handed over to the store, unless it was told before."""
         if kept.state not in SETTLED:
             at = time.monotonic()
             began, due = at - kept.age / 1000, at + kept.left / 1000
-            self._keep(kept.event_id, kept.session, began, due, kept.peak, kept.trace)
+            self._keep(kept.event_id, kept.session, began, due, kept.peak, kept.trace, kept.cause)
 
     def _keep(
-        self, event_id: str, session: str, began: float, due: float, peak: int, trace: str
+        self,
+        event_id: str,
+        session: str,
+        began: float,
+        due: float,
+        peak: int,
+        trace: str,
+        cause: Cause,
     ) -> None:
-        self._ends[session] = End(event_id, session, began, due, peak, trace, due + FIRST_WAIT)
+        ask_at = due + FIRST_WAIT
+        self._ends[session] = End(event_id, session, began, due, peak, trace, cause, ask_at)
         if len(self._ends) > KEEP:
             self._ends.popitem(last=False)
 
@@ -116,6 +125,7 @@ class Owed:
                 left=int((end.due - now) * 1000) + 1,
                 peak=end.peak,
                 trace=end.trace,
+                cause=end.cause,
             )
             kept += [_of(one, share) for share in end.shares] or [one]
         return kept

@@ -49,8 +49,8 @@ CURES = {
     " STREAMEND_METRICS_PATH to another path.",
     "open-files": "A viewer takes an open file, and the process may open too few: raise ulimit -n,"
     " or LimitNOFILE.",
-    "room": "Viewers need more room: raise --worker-connections (gevent) or --threads (gthread), or"
-    " start more processes.",
+    "room": "Viewers need more room: raise --worker-connections, and --threads under gthread,"
+    " or start more processes.",
     "ping-interval": "Proxies cut a connection that is silent for 60 s: set STREAMEND_PING_INTERVAL"
     " below 50.",
     "dead-letters": "Notices were given up: flask streamend deliveries --dead says why; then retry"

@@ -97,7 +97,7 @@ class Settings:
     )  # fmt: skip
     mail_timeout: float = _setting(
         "STREAMEND_MAIL_TIMEOUT", 10.0, checks.number(0.1, 300, "seconds"),
-        "Bound on each step of an SMTP exchange, in seconds.",
+        "Bound on each step of an SMTP exchange, from the look-up on, in seconds.",
     )  # fmt: skip
     notice_figures: bool = _setting(
         "STREAMEND_NOTICE_FIGURES", False, checks.boolean,

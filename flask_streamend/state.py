@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from .telemetry.end_spans import EndSpans
     from .telemetry.tally import Tally
     from .timer import Timer
+    from .turns import Turns
 
 KEY = "streamend"
 
@@ -90,6 +91,7 @@ class AppState:
     guests: Guests = field(init=False)
     presence: Presence = field(init=False)
     sweep: Sweep = field(init=False)
+    turns: Turns = field(init=False)
     introduction: Introduction = field(init=False)
 
     def flush(self) -> None:

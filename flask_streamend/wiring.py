@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from flask import Flask
@@ -42,12 +43,16 @@ from .telemetry.logs import log
 from .telemetry.tally import Tally
 from .telemetry.tracing import correlate
 from .timer import Timer
+from .turns import Turns
 
 if TYPE_CHECKING:
     from redis import Redis
 
     from .extension import StreamEnd
     from .store.interface import Store
+
+#: Viewers who may wait for the viewer loader at once, however much room there is.
+ASKING = 500
 
 
 def build(
@@ -56,11 +61,13 @@ def build(
     extension: StreamEnd,
     memory: MemoryStore | None = None,
     channels: Mapping[str, Channel] | None = None,
+    clock: Callable[[], float] = time.time,
 ) -> AppState:
     """Return an application's parts; nothing is connected and nothing runs yet.
 
     :param memory: the store to use under ``memory://``; None: a new one.
     :param channels: what to send by, by name; None: what the extension was given, and e-mail.
+    :param clock: what join tokens age by, in seconds since the epoch.
     :raises ConfigurationError: where there is no key to seal with, or a channel can't be used.
     """
     keys = _keys(app, settings)
@@ -122,7 +129,7 @@ def build(
         extension=extension,
         settings=settings,
         sealer=sealer,
-        tokens=Tokens(keys),
+        tokens=Tokens(keys, clock),
         redis=redis,
         glance_redis=glance_redis,
         store=store,
@@ -151,6 +158,7 @@ def renew(state: AppState) -> None:
     """Give a process a holder, a timer and a keeper of its own."""
     state.timer.clear()
     state.addresses = Addresses(state.settings)
+    state.turns = Turns(lambda: _asking_at_once(state))
     state.spans.renew()
     spans = state.spans
     keeper = state.keeper = Keeper(lambda: state.tally.error("store"))
@@ -197,6 +205,13 @@ def renew(state: AppState) -> None:
     keeper.add(state.recording.tick)
     if stand_in is not None:
         keeper.add(stand_in.tick)
+
+
+def _asking_at_once(state: AppState) -> int:
+    """Return how many viewers may wait for the viewer loader: half of the room that is left."""
+    if state.capacity is None:
+        return ASKING
+    return min(ASKING, (state.capacity.room - state.presence.total()) // 2)
 
 
 def _keys(app: Flask, settings: Settings) -> tuple[str, ...]:

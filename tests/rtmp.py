@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import select
 import shutil
 import socket
 import struct
 import threading
+from contextlib import suppress
 from pathlib import Path
 from signal import SIGHUP, SIGINT, SIGKILL
 
@@ -14,28 +16,38 @@ from .apps.pages import ROOT, marked
 from .servers import PATIENCE, Process, Site, accepts, eventually, free_port
 
 MODULE = Path("/usr/lib/nginx/modules/ngx_rtmp_module.so")
+#: Debian has it where only root looks.
+NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
 CURE = "apt-get install --no-install-recommends nginx libnginx-mod-rtmp ffmpeg"
 TOKEN = "hook-secret"
-#: A picture that moves, and fills a connection's buffers in seconds.
+#: A picture that moves, and by its noise fills a connection's buffers in seconds. HLS is cut where
+#: its key frames are, every second.
 PICTURE = [
-    *("-f", "lavfi", "-i", "testsrc2=size=160x120:rate=10"),
-    *("-c:v", "flv1", "-q:v", "2", "-g", "10"),
+    *("-f", "lavfi", "-i", "testsrc2=size=160x120:rate=10,noise=alls=40:allf=t"),
+    *("-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-qp", "18"),
+    *("-pix_fmt", "yuv420p", "-g", "10"),
 ]
 
 
 def lacking() -> str | None:
     """Return what the machine lacks for these tests; None: nothing."""
-    programs = [name for name in ("nginx", "ffmpeg") if not shutil.which(name)]
-    return programs[0] if programs else None if MODULE.is_file() else "libnginx-mod-rtmp"
+    for program, there in (("nginx", NGINX), ("ffmpeg", shutil.which("ffmpeg"))):
+        if there is None:
+            return program
+    return None if MODULE.is_file() else "libnginx-mod-rtmp"
 
 
 class Nginx:
     """nginx with the lines of docs/streaming-servers.md, on ports of its own.
 
     :param site: the application it calls.
+    :param workers: its worker processes.
+    :param pushes: it sends each stream on to another application of its own, which calls nobody.
     """
 
-    def __init__(self, folder: Path, site: Site, stat: int) -> None:
+    def __init__(
+        self, folder: Path, site: Site, stat: int, workers: int = 1, pushes: bool = False
+    ) -> None:
         self.port, self.stat = free_port(), stat
         self._folder = folder
         self._config = folder / "nginx.conf"
@@ -43,7 +55,9 @@ class Nginx:
         shown = marked(ROOT / "docs" / "streaming-servers.md", "file", "nginx.conf").body
         for there, here in {
             "1935": f"127.0.0.1:{self.port}",
-            "8080": str(stat),
+            "127.0.0.1:8080": f"127.0.0.1:{stat}",
+            "/var/lib/streams": str(folder),
+            "hls_fragment 2s": "hls_fragment 1s",
             "localhost:8000": f"127.0.0.1:{site.port}",
             "TOKEN": TOKEN,
             "    timeout 10s": "    timeout 2s",
@@ -52,20 +66,28 @@ class Nginx:
         }.items():
             assert there in shown, there
             shown = shown.replace(there, here)
+        if pushes:
+            copy = "application copy {\nlive on;\n}\napplication live {"
+            push = f"\npush rtmp://127.0.0.1:{self.port}/copy;"
+            shown = shown.replace("application live {", copy + push, 1)
         temporary = "\n".join(
             f"{kind}_temp_path {folder}/{kind};"
             for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
         )
         shown = shown.replace("http {", f"http {{\naccess_log {self._log};\n{temporary}", 1)
+        # Root's nginx would write as somebody who may not enter the folder.
+        user = "user root;\n" if os.geteuid() == 0 else ""
         self._config.write_text(
-            f"load_module {MODULE};\nworker_processes 1;\ndaemon off;\npid {folder}/pid;\n"
+            f"{user}load_module {MODULE};\nworker_processes {workers};\ndaemon off;\n"
+            f"pid {folder}/pid;\n"
             f"error_log {folder}/error.log notice;\nevents {{}}\n{shown}"
         )
         self.process = self.start()
 
     def start(self) -> Process:
         """Start it; its connections are counted from the first again."""
-        command = ["nginx", "-p", str(self._folder), "-c", str(self._config)]
+        assert NGINX is not None
+        command = [NGINX, "-p", str(self._folder), "-c", str(self._config)]
         self.process = Process(command, self._folder / "nginx.log")
         eventually(lambda: accepts(self.port), f"nginx listens: {self.process.output()}")
         return self.process
@@ -96,6 +118,10 @@ class Nginx:
         """Return a stream's address."""
         return f"rtmp://127.0.0.1:{port or self.port}/live/{stream}"
 
+    def playlist(self, stream: str) -> Path:
+        """Return where it keeps what players over HLS are to play next."""
+        return self._folder / "hls" / f"{stream}.m3u8"
+
 
 class Ffmpegs:
     """Real publishers and players, all of them ended at the end."""
@@ -123,6 +149,15 @@ class Ffmpegs:
         address = self._nginx.address(stream, port)
         return self._run("-analyzeduration", "0", "-i", address, "-c", "copy", "-f", "null", "-")
 
+    def fetch(self, stream: str, viewer: str, port: int = 0) -> Process:
+        """Play a stream over HLS, once there is something of it.
+
+        :param port: of what stands between; 0: nothing.
+        """
+        eventually(self._nginx.playlist(stream).is_file, "there is a playlist")
+        address = f"http://127.0.0.1:{port or self._nginx.stat}/hls/{stream}.m3u8?viewer={viewer}"
+        return self._run("-i", address, "-c", "copy", "-f", "null", "-")
+
     def stop(self) -> None:
         """End them all."""
         for process in self._started:
@@ -143,28 +178,40 @@ class Wire:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self._to = to
-        self._ends: list[socket.socket] = []
+        self._peers: dict[socket.socket, socket.socket] = {}
         self._silent = False
         self._thread = threading.Thread(target=self._carry, daemon=True)
         self._thread.start()
 
     def _carry(self) -> None:
-        near, _ = self._listener.accept()
+        while not self._silent:
+            for end in select.select([self._listener, *self._peers], [], [], 0.1)[0]:
+                if end is self._listener:
+                    self._connect(self._listener.accept()[0])
+                elif end in self._peers:
+                    self._pass(end, self._peers[end])
+
+    def _connect(self, near: socket.socket) -> None:
         far = socket.socket()
         # What is on its way is little, so that a sender soon finds that nobody reads.
         far.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         far.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 536)
-        far.connect(("127.0.0.1", self._to))
-        self._ends = [near, far]
-        while not self._silent:
-            try:
-                for end in select.select(self._ends, [], [], 0.1)[0]:
-                    other = far if end is near else near
-                    if not (some := end.recv(1 << 16)):
-                        return
-                    other.sendall(some)
-            except (OSError, ValueError):
+        try:
+            far.connect(("127.0.0.1", self._to))
+        except OSError:
+            near.close()
+            far.close()
+        else:
+            self._peers |= {near: far, far: near}
+
+    def _pass(self, end: socket.socket, other: socket.socket) -> None:
+        with suppress(OSError):
+            if some := end.recv(1 << 16):
+                other.sendall(some)
                 return
+        for gone in (end, other):
+            del self._peers[gone]
+            gone.close()
 
     def silence(self) -> None:
         """Carry nothing more, and tell nobody: a cable was pulled."""
@@ -172,14 +219,14 @@ class Wire:
         self._thread.join(PATIENCE)
 
     def cut(self) -> None:
-        """Reset both ends."""
+        """Reset both ends, and let nobody connect again."""
         self.silence()
-        for end in self._ends:
+        for end in self._peers:
             end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.close()
 
     def close(self) -> None:
         """Close what is open."""
         self.silence()
-        for end in (*self._ends, self._listener):
+        for end in (*self._peers, self._listener):
             end.close()

@@ -112,6 +112,8 @@ class ScriptedServer:
         for the end of the message), what to answer; an empty text: nothing, for ever.
     :param hang_up: the step after whose answer it closes the connection.
     :param drip: the step whose answer it gives byte by byte, without an end.
+    :ivar mails: messages that it accepted.
+    :ivar raw: messages that came to their end, whatever it answered.
     """
 
     def __init__(
@@ -124,6 +126,7 @@ class ScriptedServer:
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listening.getsockname()[1]
         self.mails = 0
+        self.raw: list[bytes] = []
         self.steps: list[str] = []
         self._open: list[socket.socket] = []
         self._thread = threading.Thread(target=self._serve, daemon=True)
@@ -156,8 +159,7 @@ class ScriptedServer:
             if step == self._hang_up:
                 return
             if step == "DATA" and answer.startswith("354"):
-                while self._line(lines) != b".\r\n":
-                    continue
+                self.raw.append(b"".join(iter(lambda: self._line(lines), b".\r\n")))
                 step = END
             else:
                 step = self._line(lines)[:4].decode().upper().strip()

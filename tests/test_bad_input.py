@@ -114,8 +114,11 @@ def test_a_tampered_token_is_refused(data: st.DataObject) -> None:
     other = data.draw(st.characters(min_codepoint=33, max_codepoint=126))
     changed = token[:at] + other + token[at + 1 :]
     found = Tokens(KEYS).check(changed, "jam")
-    # The last character of a base64 text has bits that stand for nothing.
-    assert isinstance(found, Refusal) or changed == token or at == len(token) - 1
+    # A signature has more than one spelling: its last character has bits that stand for nothing,
+    # and + and / are read as - and _.
+    signature = at > token.rindex(".")
+    same = signature and changed.translate(str.maketrans("+/", "-_")) == token
+    assert isinstance(found, Refusal) or changed == token or same or at == len(token) - 1
     if isinstance(found, str):
         assert found == "ann"
 
@@ -141,17 +144,11 @@ def test_a_signed_token_of_another_shape_is_refused(payload: object) -> None:
         (-90.0, "has expired"),
     ],
 )
-def test_a_token_by_another_server_s_clock(
-    monkeypatch: pytest.MonkeyPatch, ahead: float, says: str | None
-) -> None:
+def test_a_token_by_another_server_s_clock(ahead: float, says: str | None) -> None:
     """Clocks may differ by a minute; a token from further on is refused, as an old one is."""
     now = time.time()
-    with monkeypatch.context() as there:
-        there.setattr(time, "time", lambda: now + ahead)
-        token = Tokens(KEYS).make("jam", "ann", 60)
-    with monkeypatch.context() as here:
-        here.setattr(time, "time", lambda: now)
-        found = Tokens(KEYS).check(token, "jam")
+    token = Tokens(KEYS, lambda: now + ahead).make("jam", "ann", 60)
+    found = Tokens(KEYS, lambda: now).check(token, "jam")
     if says is None:
         assert found == "ann"
     else:

@@ -17,6 +17,10 @@ SERVERS = {
         ("-k", "gthread", "--threads", "55"),
         "room for 55 viewers (gunicorn gthread --threads 55",
     ),
+    "gthread, few connections": (
+        ("-k", "gthread", "--threads", "55", "--worker-connections", "44"),
+        "room for 44 viewers (gunicorn gthread --worker-connections 44",
+    ),
 }
 
 

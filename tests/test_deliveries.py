@@ -322,6 +322,24 @@ def test_an_application_s_own_template_is_used(tmp_path: Path) -> None:
         assert channel.message(notice).body == "2 of Event Streams Completed\n"
 
 
+def test_an_application_s_own_layout_is_that_of_both(tmp_path: Path) -> None:
+    """One template has what surrounds a notice and a digest: its replacement surrounds both."""
+    jam = Event("jam", "Friday jam", "7", "host@example.org")
+    notice = Notice(jam, "s1", 0.0, "https://live.example.org", "<1@here>")
+    (tmp_path / "streamend").mkdir()
+    own = "<main>{{ title }}{% block content %}{% endblock %}</main>"
+    (tmp_path / "streamend" / "layout.html").write_text(own)
+    app = make_app("memory://")
+    app.jinja_loader = FileSystemLoader(tmp_path)
+    channel = MailChannel(state(app).settings)
+    with app.app_context():
+        for told in (notice, replace(notice, members=(notice, notice))):
+            html = str(channel.message(told).html)
+            assert html.startswith(f"<main>{told.title}")
+            assert html.endswith("</tr>\n</main>")
+            assert "Friday jam" in html
+
+
 def test_a_digest_of_one_is_an_ordinary_notice(desk: Desk, inbox: Inbox) -> None:
     """Where nothing else ended meanwhile, the mail is as any other."""
     desk.end("jam~digest-600")

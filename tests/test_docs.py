@@ -99,9 +99,12 @@ def test_a_fragment_runs(block: Block) -> None:
     exec(compile(block.body, str(block), "exec"), names)
 
 
-def test_the_example_of_a_streamed_response_counts_its_viewer() -> None:
-    """The event stream in api.md counts somebody for as long as it lasts."""
-    (block,) = (b for b in blocks("python") if "text/event-stream" in b.body)
+STREAMS = [b for b in blocks("python") if "text/event-stream" in b.body]
+
+
+@pytest.mark.parametrize("block", STREAMS, ids=named)
+def test_the_example_of_a_streamed_response_counts_its_viewer(block: Block) -> None:
+    """An event stream of the documentation counts somebody for as long as it lasts."""
     app, streamend = Flask("stream"), StreamEnd()
     app.config.update(STREAMEND_REDIS_URL="memory://", MAIL_DEFAULT_SENDER="live@example.org")
     seen: list[int] = []
@@ -114,7 +117,9 @@ def test_the_example_of_a_streamed_response_counts_its_viewer() -> None:
     exec(
         compile(block.body, str(block), "exec"), {"app": app, "streamend": streamend, "chat": chat}
     )
-    assert app.test_client().get("/events/jam/stream").text == "data: hello\n\n"
+    (rule,) = (rule.rule for rule in app.url_map.iter_rules() if rule.endpoint == "stream")
+    path = rule.replace("<event_id>", "jam")
+    assert app.test_client().get(path).text == "data: hello\n\n"
     assert seen == [1]
     assert streamend.event_clients("jam") == 0
 

@@ -1,7 +1,8 @@
 """Asking streaming servers who is there: of what each documents, and what a failed check does.
 
-SRS answers as https://ossrs.io/lts/en-us/docs/v6/doc/http-api has it (Clients; Server ID), MediaMTX
-as the ``PathList`` of its api/openapi.yaml does; nginx's page is the one rtmp_stat makes.
+SRS answers as https://ossrs.io/lts/en-us/docs/v6/doc/http-api has it (Clients; Server ID), with its
+``service`` from version 5 on, which changes at each start while the server's id lies in a file;
+MediaMTX as the ``PathList`` of its api/openapi.yaml does; nginx's page is the one rtmp_stat makes.
 """
 
 from __future__ import annotations
@@ -83,10 +84,10 @@ def checks_of(hooked: Hooked, kind: str, url: str) -> Checks:
     return Checks({kind: url}, state.store, state.guests, state.sealer, ttl, fail)
 
 
-def srs(*clients: tuple[str, bool], server: str = "vid-0xk989d") -> bytes:
+def srs(*clients: tuple[str, bool], server: str = "vid-0xk989d", **more: str) -> bytes:
     """Return SRS's clients: each by its id, and whether it publishes."""
     rows = [{"id": id_, "name": "jam", "publish": publish} for id_, publish in clients]
-    return json.dumps({"code": 0, "server": server, "clients": rows}).encode()
+    return json.dumps({"code": 0, "server": server, **more, "clients": rows}).encode()
 
 
 def nginx(answering: Answering, top: int, *ids: int, pid: int = 7) -> None:
@@ -158,6 +159,16 @@ def test_srs_that_was_started_anew_has_lost_its_clients(answering: Answering) ->
     assert hooked.clients() == 1
 
 
+def test_srs_with_an_id_that_lasts_has_lost_its_clients_too(answering: Answering) -> None:
+    """From version 5 on what tells its lives apart is the service's id."""
+    hooked = Hooked()
+    hooked.srs("on_play", "a", service_id="old")
+    hooked.srs("on_play", "a", service_id="new")
+    answering.body = srs(("a", False), service="new")
+    checks_of(hooked, "srs", f"http://{answering.address}").run()
+    assert hooked.clients() == 1
+
+
 def test_many_clients_are_read_by_pages(answering: Answering) -> None:
     """SRS gives ten at a time where nobody asks for more."""
     hooked = Hooked()
@@ -176,6 +187,26 @@ def test_many_clients_are_read_by_pages(answering: Answering) -> None:
     assert len(answering.asked) == 4
     pair = base64.b64encode(b"ann:p@ss").decode()
     assert answering.authorization == f"Basic {pair}"
+
+
+def test_clients_who_leave_between_two_pages_hide_nobody(answering: Answering) -> None:
+    """Those after them move up a page: it overlaps the one before, or the check has failed."""
+    hooked = Hooked()
+    hooked.srs("on_play", "c1010")
+    clients = [(f"c{number}", False) for number in range(2000)]
+    leaving = 30
+
+    def page(path: str) -> bytes:
+        asked = {name: int(value) for name, (value,) in parse_qs(urlsplit(path).query).items()}
+        there = clients[leaving:] if asked["start"] else clients
+        return srs(*there[asked["start"] :][: asked["count"]])
+
+    answering.body = page
+    checks = checks_of(hooked, "srs", f"http://{answering.address}")
+    for leaving in (30, 30, 30, 60, 60, 60):  # noqa: B007 - the pages are made of it
+        checks.run()
+        assert hooked.clients() == 1
+    assert hooked.counted("errors|hook") == 3
 
 
 def test_mediamtx_s_missing_readers_go(answering: Answering) -> None:
@@ -236,6 +267,29 @@ def test_a_process_that_checks_for_the_first_time_knows_a_former_life(
     nginx(answering, 20, pid=8)
     checks_of(hooked, "nginx-rtmp", f"http://{answering.address}/stat").run()
     assert hooked.clients() == 1
+
+
+def test_a_connection_that_was_kept_open_tells_no_lives_apart(answering: Answering) -> None:
+    """A proxy before nginx may ask by an old one: who came since is of no former life for that."""
+    hooked = Hooked()
+    hooked.nginx("play", 40)
+    checks = checks_of(hooked, "nginx-rtmp", f"http://{answering.address}/stat")
+    nginx(answering, 20, 40)
+    checks.run()
+    assert (hooked.clients(), hooked.counted("errors|hook")) == (1, 1)
+
+
+def test_a_check_is_sent_nowhere_else(answering: Answering) -> None:
+    """Its name and its password are for the server that is set."""
+    hooked = Hooked()
+    hooked.srs("on_play")
+    answering.status, answering.headers = 302, {"Location": f"http://{answering.address}/else"}
+    answering.body = srs()
+    checks = checks_of(hooked, "srs", f"http://ann:secret@{answering.address}")
+    for _ in range(2):
+        checks.run()
+    assert [path.partition("?")[0] for path in answering.asked] == ["/api/v1/clients"] * 2
+    assert (hooked.clients(), hooked.counted("errors|hook")) == (1, 2)
 
 
 PAGE = b"<rtmp><pid>7</pid></rtmp>"

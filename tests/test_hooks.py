@@ -1,8 +1,11 @@
 """Streaming servers' calls: one way in, what is counted, and how each server is answered.
 
 The calls of SRS and MediaMTX are written to the form their documentation gives:
-https://ossrs.io/lts/en-us/docs/v6/doc/http-callback (Protocol; HTTP Callback Events), and
-https://mediamtx.org/docs/features/hooks (runOnRead, runOnUnread, runOnOnline, runOnOffline).
+https://ossrs.io/lts/en-us/docs/v6/doc/http-callback (Protocol; HTTP Callback Events; what
+``service_id`` adds to it from version 5 on is in its trunk/src/app/srs_app_http_hooks.cpp), and
+https://mediamtx.org/docs/features/hooks (runOnRead, runOnUnread, runOnOnline, runOnOffline). Those
+of nginx-rtmp are what a real one sends (test_nginx_rtmp.py), as
+https://github.com/arut/nginx-rtmp-module/wiki/Directives#notify has it.
 """
 
 from __future__ import annotations
@@ -40,10 +43,17 @@ class Hooked:
         return self.app.test_client().post(f"/streamend/hooks/{server}{query}", **body)
 
     def nginx(
-        self, call: str, clientid: int = 5, name: str = "jam", more: str = "", edge: str = ""
+        self,
+        call: str,
+        clientid: int = 5,
+        name: str = "jam",
+        more: str = "",
+        edge: str = "",
+        **fields: Any,
     ) -> TestResponse:
         """Call as nginx-rtmp does: what the player put behind its address comes last."""
         session = {"app": "live", "flashver": "LNX.11,1", "swfurl": "", "addr": "127.0.0.1"}
+        session |= fields
         body = urlencode({**session, "clientid": clientid, "call": call, "name": name}) + more
         kind = "application/x-www-form-urlencoded"
         query = f"?token={TOKEN}" + (f"&server={edge}" if edge else "")
@@ -147,6 +157,37 @@ def test_an_out_that_overtakes_its_in_leaves_no_ghost(hooked: Hooked) -> None:
     assert hooked.clients() == 1, "on one connection a player may stop and play on"
 
 
+@pytest.mark.parametrize("address", ["10.0.0.9:1935/live", "cdn.example.org", "unix:/tmp/a:live"])
+def test_what_nginx_passes_on_is_no_viewer(hooked: Hooked, address: str) -> None:
+    """A push to another server plays the stream, with the target as its address.
+
+    So does what its own processes pass to each other. No loader is asked.
+    """
+    hooked.streamend.viewer_loader(lambda _: None)
+    fields: dict[str, Any] = {"flashver": "ngx-local-relay", "addr": address}
+    assert hooked.nginx("play", **fields).status_code // 100 == 2
+    assert hooked.status().state == "idle"
+    for call in ("play_done", "done"):
+        assert hooked.nginx(call, **fields).status_code // 100 == 2
+
+
+@pytest.mark.parametrize("address", ["10.0.0.9", "::1", "unix:"])
+def test_a_player_who_says_that_he_passes_on_is_one(hooked: Hooked, address: str) -> None:
+    """What he calls himself is his to say; his address is his socket's."""
+    hooked.nginx("play", flashver="ngx-local-relay", addr=address)
+    assert hooked.clients() == 1
+
+
+def test_what_nginx_pulls_is_published_here() -> None:
+    """The connection to the origin is the stream's publisher: here it starts and stops by that."""
+    hooked = Hooked(STREAMEND_END_ON="publisher")
+    fields: dict[str, Any] = {"flashver": "ngx-local-relay", "addr": "origin:1935/live"}
+    hooked.nginx("publish", **fields)
+    assert hooked.status().state == "live"
+    hooked.nginx("done", **fields)
+    assert hooked.status().state == "ending"
+
+
 def test_servers_with_names_have_connections_of_their_own(hooked: Hooked) -> None:
     """Two nginx count their connections alike: ``server=`` tells them apart."""
     hooked.nginx("play", edge="east")
@@ -167,6 +208,15 @@ def test_srs_is_answered_as_it_expects(hooked: Hooked) -> None:
     assert hooked.clients() == 3
     assert hooked.srs("on_stop").get_json()["code"] == 0
     assert hooked.clients() == 2
+
+
+def test_srs_that_was_started_anew_has_other_connections(hooked: Hooked) -> None:
+    """The server's id outlives it, in a file or configured: the service's is that of one life."""
+    hooked.srs("on_play", "a", service_id="s1")
+    hooked.srs("on_play", "a", service_id="s2")
+    assert hooked.clients() == 2
+    hooked.srs("on_stop", "a", service_id="s2")
+    assert hooked.clients() == 1
 
 
 def test_older_srs_counts_its_clients_by_numbers(hooked: Hooked) -> None:
@@ -222,6 +272,22 @@ def test_a_callable_maps_what_is_reported_to_an_event() -> None:
     assert hooked.counted("errors|hook") == 1
 
 
+def test_what_differs_by_host_application_or_address_may_be_told_apart() -> None:
+    """Streams of one name on two virtual hosts; and what the server itself plays, to transcode."""
+    seen = list[Call]()
+
+    def event_of(call: Call) -> str:
+        seen.append(call)
+        return call.vhost
+
+    hooked = Hooked(STREAMEND_HOOK_EVENT_ID=event_of)
+    hooked.srs("on_play", "1", vhost="east", ip="192.0.2.1")
+    hooked.srs("on_play", "2", vhost="west", ip="192.0.2.2")
+    hooked.nginx("play", addr="::1")
+    assert (hooked.clients("east"), hooked.clients("west")) == (1, 1)
+    assert [call.address for call in seen] == ["192.0.2.1", "192.0.2.2", "::1"]
+
+
 def test_the_viewer_loader_may_refuse_a_play_as_each_server_understands() -> None:
     """It reads what the player put into its address; MediaMTX's commands refuse nobody."""
     hooked = Hooked()
@@ -250,6 +316,7 @@ def test_the_viewer_loader_may_refuse_a_play_as_each_server_understands() -> Non
     [
         ("nginx-rtmp", {"data": {"call": "play", "name": "jam"}}),
         ("nginx-rtmp", {"data": {"call": "play", "name": "jam", "clientid": "-1"}}),
+        ("nginx-rtmp", {"data": {"call": "play", "name": "jam", "clientid": "²"}}),
         ("srs", {"data": b"\xff{"}),
         ("srs", {"data": b"[1]"}),
         ("srs", {"data": b'{"action": "on_play", "stream": ["jam"], "client_id": "1"}'}),
@@ -337,7 +404,7 @@ def test_a_publisher_s_stop_begins_the_grace_period(
     hooked.nginx("play", 7)
     assert hooked.status().due_at == before.due_at, "nobody but the publisher moves it"
     owed = hooked.state.endings.owed
-    assert [end.session for end in owed.kept()] == [before.session]
+    assert [(end.session, end.cause) for end in owed.kept()] == [(before.session, "stopping")]
     call(*starts)
     after = hooked.status()
     assert (after.state, after.clients, after.session) == ("live", 2, before.session)

@@ -69,6 +69,14 @@ def test_a_channel_s_libraries_come_with_the_channel() -> None:
     assert loaded.isdisjoint({"urllib3", "standardwebhooks", "apprise"})
 
 
+def test_testing_needs_no_pytest() -> None:
+    """What an application's own tests are given can be used without pytest; its fixture can't."""
+    program = (
+        "import json, sys\nimport flask_streamend.testing\nprint(json.dumps(sorted(sys.modules)))"
+    )
+    assert "pytest" not in python(program)
+
+
 def test_the_public_names_are_complete_sorted_and_there() -> None:
     """Each name of ``__all__`` can be imported in a fresh Python, and ``__all__`` has them all."""
     names = flask_streamend.__all__

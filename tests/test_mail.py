@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from flask_mail import Mail
+from flask_mail import Mail, Message
 
 from flask_streamend import Event, MailChannel, Notice, PermanentError
 from flask_streamend.notices import smtp as smtp_module
@@ -194,14 +194,25 @@ def test_a_machine_with_a_name_that_is_not_ascii_can_send(
     app: Flask, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What this host is called, which goes out with EHLO, never stops a notice."""
-    smtp_module._local_name.cache_clear()
+    smtp_module._full_name.cache_clear()
     monkeypatch.setattr(socket, "getfqdn", lambda name="": "büro-pc")
     try:
         send(app, notice())
     finally:
-        smtp_module._local_name.cache_clear()
+        smtp_module._full_name.cache_clear()
     assert len(server.handler.raw) == 1
     assert server.handler.greetings[0].isascii()
+
+
+def test_a_message_is_flask_mail_s_in_all_it_holds(app: Flask) -> None:
+    """It is not made as Flask-Mail makes one, and has each attribute, of the same kind."""
+    with app.app_context():
+        Mail(app)
+        channel = MailChannel(state(app).settings)
+        ours = channel.message(notice())
+        theirs = Message("subject", ["host@example.org"], "body", "html", extra_headers={"a": "b"})
+    kinds = {name: type(value) for name, value in vars(theirs).items()}
+    assert {name: type(value) for name, value in vars(ours).items()} == kinds
 
 
 def test_message_id_is_the_end_s() -> None:

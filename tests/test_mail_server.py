@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -13,6 +15,7 @@ from flask_mail import email_dispatched
 from redis import Redis
 
 from flask_streamend import Event, MailChannel, Notice, PermanentError
+from flask_streamend.notices import smtp as smtp_module
 from flask_streamend.store.redis import RedisStore
 
 from .apps.local import make_app, state
@@ -144,6 +147,72 @@ def test_no_server_fails_the_send() -> None:
     """A port where nothing listens is a failure that may go better next time."""
     with pytest.raises(ConnectionRefusedError):
         send(make_app(MAIL_PORT=1))
+
+
+@pytest.fixture
+def resolver(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, list[str]]]:
+    """Return the addresses that names lead to; a name that is asked for and has none: it hangs."""
+    names: dict[str, list[str]] = {}
+    over, real = threading.Event(), socket.getaddrinfo
+
+    def look_up(host: Any, port: Any, *args: Any, **options: Any) -> Any:
+        if not str(host).endswith(".example.org"):
+            return real(host, port, *args, **options)
+        if host not in names:
+            assert over.wait(PATIENCE)
+        found = [real(address, port, *args, **options) for address in names.get(host, [])]
+        return [one for several in found for one in several]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    yield names
+    over.set()
+
+
+@pytest.mark.usefixtures("resolver")
+def test_a_resolver_that_hangs_is_not_waited_for(redis_url: str) -> None:
+    """A look-up that does not end fails the attempt as a time-out, and another follows."""
+    app = make_app(redis_url, MAIL_SERVER="hangs.example.org", STREAMEND_MAIL_TIMEOUT=0.2)
+    record = deliver(app, "jam")["jam"]
+    assert record["state"] == "retrying"
+    assert "looking up hangs.example.org took longer than 0.2 s" in record["error"]
+    assert state(app).store.totals(0).counters["delivery_failures|email|timeout"] == 1
+
+
+def test_look_ups_that_hang_do_not_pile_up(resolver: dict[str, list[str]]) -> None:
+    """Beyond a few of them the attempt fails at once."""
+    app = make_app(MAIL_SERVER="piles.example.org", STREAMEND_MAIL_TIMEOUT=0.1)
+    for _ in range(8):
+        with pytest.raises(TimeoutError):
+            send(app)
+    with pytest.raises(TimeoutError, match="earlier calls are not over yet"):
+        send(app)
+
+
+def test_another_address_of_the_server_is_tried(
+    start: Start, resolver: dict[str, list[str]]
+) -> None:
+    """Where the first address takes nobody in, the next one is asked."""
+    resolver["two.example.org"] = ["127.0.0.2", "127.0.0.1"]
+    server = start()
+    send(make_app(MAIL_SERVER="two.example.org", MAIL_PORT=server.port))
+    assert len(server.handler.raw) == 1
+
+
+def test_this_host_s_own_name_is_not_waited_for(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where nobody says its name in full it gives its short one; a message asks for none."""
+    server, over = start(), threading.Event()
+    app = make_app(MAIL_PORT=server.port, STREAMEND_MAIL_TIMEOUT=0.5)
+    monkeypatch.setattr(socket, "getfqdn", lambda name="": str(over.wait(PATIENCE)))
+    smtp_module._full_name.cache_clear()
+    try:
+        send(app)
+        send(app)
+        assert server.handler.greetings == [socket.gethostname()] * 2
+    finally:
+        over.set()
+        smtp_module._full_name.cache_clear()
 
 
 def test_a_server_that_drops_after_its_yes_has_taken_the_mail(

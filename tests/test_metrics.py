@@ -79,10 +79,12 @@ def test_processes_agree_and_count_what_a_fork_did(
             page["streamend_notifications_total{channel=email,status=sent}"]
             - before["streamend_notifications_total{channel=email,status=sent}"]
             == 20
+            # The last host is told before the worker has seen its fork end.
+            and page["streamend_workers{queue=default,state=idle}"] == 1
             for page in pages
         )
 
-    eventually(settled, "both show twenty")
+    eventually(settled, "both show twenty, and a worker that waits for the next")
     first, second = (figures(site) for site in sites)
     own = {"streamend_last_sweep_timestamp_seconds{}"}
     differ = {k for k in first if first[k] != second.get(k) and k not in own}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import urllib.request
 from collections.abc import Iterator
 from signal import SIGKILL
+from urllib.error import HTTPError
 
 import pytest
 from simple_websocket import ConnectionClosed
@@ -13,10 +15,14 @@ from .ground import Ground
 from .rtmp import CURE, TOKEN, Ffmpegs, Nginx, Wire, lacking, quit_
 from .servers import PATIENCE, Site, eventually, free_port
 
+#: Bytes of what is sent at once, at the most: what nginx gathers comes by the page.
+PIECE = 1024
 Streaming = tuple[Site, Nginx, Ffmpegs]
 
 
-def streaming(ground: Ground, name: str, end_on: str) -> Streaming:
+def streaming(
+    ground: Ground, name: str, end_on: str, workers: int = 1, pushes: bool = False
+) -> Streaming:
     """Start a site, and an nginx that calls it."""
     folder, stat = ground.folder / name, free_port()
     folder.mkdir()
@@ -26,7 +32,7 @@ def streaming(ground: Ground, name: str, end_on: str) -> Streaming:
         STREAMEND_HOOK_CHECKS={"nginx-rtmp": f"http://127.0.0.1:{stat}/stat"},
         STREAMEND_END_ON=end_on,
     )
-    nginx = Nginx(folder, site, stat)
+    nginx = Nginx(folder, site, stat, workers, pushes)
     return site, nginx, Ffmpegs(folder, nginx)
 
 
@@ -59,36 +65,46 @@ def test_ten_players_leave_in_all_the_ways_they_do(by_viewers: Streaming, ground
     site, nginx, ffmpegs = by_viewers
     publisher = ffmpegs.publish("tv")
     cable, wire = Wire(nginx.port), Wire(nginx.port)
-    players = [ffmpegs.play("tv", port) for port in (*([0] * 8), cable.port, wire.port)]
-    session = ground.wait("tv", "live", 10).session
+    players = [ffmpegs.play("tv", port) for port in (0, 0, cable.port, wire.port, 0, 0)]
+    session = ground.wait("tv", "live", 6).session
+    line = Wire(nginx.stat)
+    fetchers = [ffmpegs.fetch("tv", f"f{n}", port) for n, port in enumerate((0, 0, line.port, 0))]
+    ground.wait("tv", "live", 10)
 
-    for player in players[:3]:
-        quit_(player)
-    ground.wait("tv", "live", 7)
-    for player in players[3:5]:
-        player.signal(SIGKILL)
-    ground.wait("tv", "live", 5)
+    # Of those over RTMP each is told of at once, or when nginx finds out.
+    quit_(players[0])
+    ground.wait("tv", "live", 9)
+    players[1].signal(SIGKILL)
+    ground.wait("tv", "live", 8)
     wire.cut()
-    ground.wait("tv", "live", 4)
+    ground.wait("tv", "live", 7)
     cable.silence()
-    ground.wait("tv", "live", 3)
+    ground.wait("tv", "live", 6)
 
-    # Their old worker goes on with them, and the page of the new one does not show them.
+    # Their old worker goes on with them, and the page of the new one does not show them; those
+    # over HLS fetch from the new one.
     nginx.checked()
     nginx.reload()
     nginx.checked()
-    assert ground.status("tv").clients == 3
-    quit_(players[5])
+    assert ground.status("tv").clients == 6
+    quit_(players[4])
+    ground.wait("tv", "live", 5)
+
+    # Those over HLS are gone when they have fetched nothing for a while, however they left.
+    quit_(fetchers[0])
+    fetchers[1].signal(SIGKILL)
+    line.cut()
     ground.wait("tv", "live", 2)
     assert not ground.mails("tv")
 
-    # Nobody reports the last two, and a server that is away says nothing of them.
+    # Nobody reports the last one over RTMP, and a server that is away says nothing of it. There is
+    # nothing to fetch for the other.
     failed = ground.counter("errors|hook")
     nginx.kill()
-    publisher.popen.wait(PATIENCE)
+    for process in (publisher, fetchers[3]):
+        process.popen.wait(PATIENCE)
     eventually(lambda: ground.counter("errors|hook") > failed, "a check that failed is counted")
-    status = ground.status("tv")
-    assert (status.clients, status.session) == (2, session)
+    assert ground.wait("tv", "live", 1).session == session
     nginx.start()
     cable.close()
     mail = ground.told("tv")
@@ -157,3 +173,31 @@ def test_viewers_without_a_publisher_are_no_stream_that_ended(
     ground.wait("early", "idle", 0)
     assert not ground.mails("early")
     assert ground.counter("sessions_purged") >= 1
+
+
+def test_a_reader_of_server_sent_events_behind_nginx_is_a_viewer_while_it_reads(
+    by_publisher: Streaming, ground: Ground
+) -> None:
+    """nginx lets what is sent pass, and the reader's leaving too."""
+    _, nginx, _ = by_publisher
+    with urllib.request.urlopen(f"http://127.0.0.1:{nginx.stat}/stream/feed") as feed:
+        assert len(feed.read1(1 << 16)) < PIECE
+        ground.wait("feed", "live", 1)
+    ground.wait("feed", "idle", 0)
+
+
+def test_a_playlist_counts_who_has_no_socket_open(by_publisher: Streaming, ground: Ground) -> None:
+    """A page's player says that its page has one; for what is not there nobody is asked."""
+    _, nginx, _ = by_publisher
+    nginx.playlist("film").write_text("#EXTM3U\n")
+    address = f"http://127.0.0.1:{nginx.stat}/hls"
+    for query, clients in (("?socket", 0), ("", 1), ("", 1), ("?viewer=kitchen", 2)):
+        with urllib.request.urlopen(f"{address}/film.m3u8{query}") as playlist:
+            assert playlist.read() == b"#EXTM3U\n"
+            assert playlist.headers["Cache-Control"] == "no-store"
+        assert ground.status("film").clients == clients
+    with pytest.raises(HTTPError) as refused, urllib.request.urlopen(f"{address}/lost.m3u8"):
+        pass
+    refused.value.close()
+    assert refused.value.code == 404
+    assert ground.status("lost").clients == 0

@@ -220,6 +220,37 @@ def test_an_owed_end_is_let_go_by_who_came_in_time() -> None:
     assert owed.kept() == []
 
 
+@pytest.mark.parametrize("first", ["teller", "process"])
+def test_a_session_that_went_on_in_an_emptied_store_is_told_of_too(
+    world: World, first: str
+) -> None:
+    """Who told its first end could not say so before the store was emptied once more."""
+    process, worker = world.start_process(), world.start_worker()
+    viewer = world.join("jam", process)
+    run(world, 6)
+    session = process.presence._known["jam"].session
+    world.leave(viewer)
+    while not told(world):
+        run(world, 0.001)
+    worker.line.cut = True
+    world.empty()
+    world.server.started()
+    run(world, 3)
+    again = world.join("jam", process)
+    run(world, 2)
+    assert process.presence._known["jam"].session == session
+    world.leave(again)
+    run(world, 0.5)
+    worker.line.cut, process.line.cut = first != "teller", first != "process"
+    world.empty()
+    world.server.started()
+    run(world, 3)
+    worker.line.cut = process.line.cut = False
+    run(world, 60)
+    assert [sent.due >= again.closed + DELAY for sent in told(world)] == [False, True]
+    assert len({sent.session for sent in told(world)}) == 2
+
+
 def plain_worker(world: World) -> Worker:
     """Start an ordinary `rq worker`, which does not look around by itself."""
     worker = Worker(world, "worker", tuned=False)

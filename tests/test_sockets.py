@@ -6,8 +6,10 @@ import socket
 from typing import Any
 
 import pytest
-from flask import Flask
+from flask import Flask, request
 from flask_sock import Sock
+from wsproto import ConnectionType, WSConnection
+from wsproto.events import AcceptConnection, TextMessage
 
 from flask_streamend import StreamEnd
 from flask_streamend.state import state_of
@@ -38,6 +40,24 @@ def test_an_application_s_own_socket_is_left_alone(app: Flask) -> None:
         own.send(message)
         assert own.receive(timeout=10) == message
     assert state_of(app).presence.total() == 0
+    own.close()
+
+
+def test_what_comes_with_the_answer_is_received() -> None:
+    """A test's socket hears what a server says in the same breath in which it lets it in."""
+    app = Flask("breath")
+
+    @app.route("/hello", websocket=True)
+    def hello() -> str:
+        server, sock = WSConnection(ConnectionType.SERVER), request.environ["werkzeug.socket"]
+        server.receive_data(f"GET /hello HTTP/1.1\r\n{request.headers}".encode())
+        assert list(server.events())
+        sock.sendall(server.send(AcceptConnection()) + server.send(TextMessage("hello")))
+        sock.recv(1)
+        return ""
+
+    own = Socket(app.test_client(), "/hello", "", {})
+    assert own.receive(timeout=10) == "hello"
     own.close()
 
 

@@ -458,6 +458,26 @@ def test_what_a_digest_told_is_put_back_where_the_store_lost_it(any_store: Store
     assert set(any_store.still_owed([("jam", "s1"), ("gig", "s2")])) == set()
 
 
+def test_nothing_waits_for_a_digest_that_was_told(any_store: Store) -> None:
+    """A digest whose outcome came from elsewhere takes no more: who waits begins another."""
+    (digest, _) = grouped(any_store, "jam", "gig", wait=HOUR)
+    told, waits = (row.id for row in sorted(any_store.records(9), key=lambda r: r.due_at)[:2])
+    whole = Kept("jam", told, 0, 0, state="sent", channel="email", attempts=1, delivery=digest)
+    # Redis was emptied while a worker told it; "gig" was put back and waits since.
+    any_store.put_back("", [whole, Kept("jam", told, 0, 0, state="digested", channel="email")])
+    (other,) = grouped(any_store, "set", wait=HOUR)
+    assert other != digest
+    later(HOUR + STRAY_MS)
+    taken = {one.id: one for one in any_store.take("me", LEASE, 10)}
+    waiting = any_store.group(waits, "me", "host", "email", HOUR)
+    assert waiting is not None
+    assert taken[waits].fresh
+    assert (waiting.id, waiting.made) == (other, False)
+    members = any_store.gather(other, "me", LEASE)
+    assert members is not None
+    assert [member.event_id for member in members] == ["set", "gig"]
+
+
 def test_twenty_threads_join_one_digest(any_store: Store) -> None:
     """Ends that are grouped at once, by many workers, are each in one digest, once."""
     end(any_store, *(f"jam{number}" for number in range(40)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from redis import Redis
@@ -218,6 +218,31 @@ def test_who_came_after_what_was_told_is_told_of_too(time: Time) -> None:
     time.wait(4)
     (session,) = time.ends()
     assert session != "s1"
+
+
+@pytest.mark.parametrize("told_first", [True, False])
+def test_an_end_later_than_the_one_that_was_told_is_told_too(time: Time, told_first: bool) -> None:
+    """Put back under one name, in either order: the later one gets a name of its own, once."""
+    time.heard["a"] = (0, "another life")
+    time.beat("a")
+    told = Kept("jam", "s1", 9000, -8000, 1, state="sent", channel="email", attempts=1)
+    late, twice = Kept("jam", "s1", 30_000, -1000, 2), Kept("jam", "s1", 9000, -7950, 1)
+    time.store.put_back("a", [told, late] if told_first else [late, told], 0)
+    assert time.store.put_back("b", [late, told, twice], 0) == 0
+    time.wait(LEASE / 1000)
+    (session,) = time.ends()
+    assert session != "s1"
+    assert time.store.put_back("b", [replace(late, left=-1000 - LEASE)], 0) == 0
+    assert time.ends() == []
+
+
+def test_a_stop_outweighs_an_end_that_was_to_come(time: Time) -> None:
+    """A session that its host stopped within a grace period does not end once more after that."""
+    time.come("a")
+    time.go("a")
+    assert time.store.finish("jam", Change.STOPPED) is not None
+    assert time.store.put_back("a", [Kept("jam", "s1", 1000, DELAY, 1)], time.seqs["a"]) == 0
+    assert time.store.status(["jam"])[0].state == "idle"
 
 
 def test_a_flash_whose_answer_was_lost_is_counted_once(time: Time) -> None:

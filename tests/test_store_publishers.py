@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from redis import Redis
 
-from flask_streamend.store.base import Change, GuestAct, Held, Over, Reported
+from flask_streamend.store.base import Cause, Change, GuestAct, Held, Kept, Over, Reported
 from flask_streamend.store.interface import Store
 from flask_streamend.store.memory import MemoryStore
 from flask_streamend.store.redis import RedisStore
@@ -228,3 +228,71 @@ def test_a_purge_forgets_publishers_and_a_stop_does_not(any_store: Store) -> Non
     act(any_store, "publish")
     any_store.finish("jam", Change.PURGED)
     assert list(any_store.guests("")) == []
+
+
+def put_back(store: Store, cause: Cause, left: int = LONG) -> int:
+    """Put back an end of the session that a process kept: the store has lost it."""
+    return store.put_back("b", [Kept("jam", "s1", 1000, left, 1, cause=cause)])
+
+
+def test_why_it_ends_is_said(any_store: Store) -> None:
+    """So that who keeps the end can put it back as what it is."""
+    act(any_store, "publish")
+    act(any_store, "in", "ann")
+    assert act(any_store, "out", "ann").cause == "emptied"
+    assert act(any_store, "unpublish").cause == "stopping"
+    assert act(any_store, "publish").cause == "emptied"
+    assert act(any_store, "in", "ann").cause == ""
+
+
+def test_a_stop_that_is_put_back_ends_it_whoever_watches(any_store: Store) -> None:
+    """An emptied store learns of it before or after the viewers who are still there."""
+    Web(any_store, "a", LONG).set("jam", 1)
+    for _ in range(2):
+        put_back(any_store, "stopping")
+    assert state(any_store) == ("ending", 1)
+    any_store.finish("jam", Change.PURGED)
+    put_back(any_store, "stopping", 0)
+    Web(any_store, "c", LONG).set("jam", 1)
+    assert end(any_store) == [("s1", 1)]
+    agree(any_store)
+
+
+def test_a_stop_that_is_put_back_is_over_where_the_publisher_is_back(by_publisher: Store) -> None:
+    """Whoever published since has resumed it, though the store knew nothing to resume."""
+    act(by_publisher, "publish", keeps=True)
+    put_back(by_publisher, "stopping")
+    assert state(by_publisher) == ("live", 0)
+    assert by_publisher.status(["jam"])[0].session == "s1"
+    agree(by_publisher)
+
+
+def test_viewers_whose_end_is_put_back_leave_a_publisher_s_return_their_end(
+    any_store: Store,
+) -> None:
+    """Where it is theirs too: those who watched are gone, and nobody else would say so."""
+    act(any_store, "publish")
+    put_back(any_store, "emptied")
+    assert state(any_store) == ("ending", 0)
+    agree(any_store)
+
+
+def test_what_viewers_said_is_put_back_as_what_it_is(by_publisher: Store) -> None:
+    """Where their leaving is no end it still is none; an end that was ordered is one."""
+    put_back(by_publisher, "emptied", 0)
+
+    def dropped() -> bool:
+        return not by_publisher.claim(10) and state(by_publisher)[0] == "idle"
+
+    eventually(dropped, "it is dropped")
+    put_back(by_publisher, "", 0)
+    assert end(by_publisher) == [("s1", 0)]
+
+
+def test_an_end_that_is_put_back_ends_nothing_that_is_published(by_publisher: Store) -> None:
+    """A publisher who came since keeps its session, though nobody watches."""
+    act(by_publisher, "publish", keeps=True)
+    put_back(by_publisher, "emptied", 0)
+    assert state(by_publisher) == ("live", 0)
+    assert by_publisher.status(["jam"])[0].due_at is None
+    agree(by_publisher)

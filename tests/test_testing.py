@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from flask_mail import Message
 from simple_websocket import ConnectionClosed
 
-from flask_streamend import Event, StreamEnd
+from flask_streamend import Event, MailChannel, Notice, Preferences, StreamEnd
+from flask_streamend.notices.base import Skip
 from flask_streamend.signals import event_ended
-from flask_streamend.testing import Refused, live
+from flask_streamend.testing import Refused, Stage, live
 
 from .servers import eventually
 
@@ -120,6 +122,119 @@ def test_a_player_that_only_fetches_goes_by_time(app: Flask) -> None:
         assert stage.notices == []
         stage.advance(3)
         assert len(stage.notices) == 1
+
+
+class Phone:
+    """A channel that tells some hosts only."""
+
+    name = "phone"
+
+    def check(self, notice: Notice) -> None:
+        if notice.event.host_id == "deaf":
+            raise Skip("no_address")
+
+    def send(self, notice: Notice) -> None:
+        pytest.fail("no channel sends on a stage")
+
+
+class OwnMail(MailChannel):
+    """E-mail with another subject."""
+
+    def message(self, notice: Notice) -> Message:
+        message = super().message(notice)
+        message.subject = "Over"
+        return message
+
+
+@pytest.fixture
+def wishing() -> Flask:
+    """Return an application whose events are named for their hosts, told by phone and by mail."""
+    app = Flask(__name__)
+    app.config.update(
+        *({"STREAMEND_REDIS_URL": "memory://", "MAIL_DEFAULT_SENDER": "live@example.org"},),
+        STREAMEND_MAX_ATTEMPTS=3,
+        STREAMEND_DELAY=0,
+    )
+    streamend = StreamEnd(app, channels=[Phone()])
+    own = OwnMail(app.extensions["streamend"].settings)
+    app.extensions["streamend"].deliverer.channels["email"] = own
+    wishes = Preferences(channels=("phone", "email"))
+    streamend.event_loader(lambda id: Event(id, id, id, "h@example.org", preferences=wishes))
+    return app
+
+
+def end(stage: Stage, event_id: str) -> None:
+    """Have an event end, and its hosts told."""
+    with stage.viewer(event_id):
+        pass
+    stage.advance(0)
+
+
+def states(stage: Stage, event_id: str | None = None) -> list[tuple[str, str, int, str]]:
+    """Return what became of notices, by channel."""
+    found = stage.deliveries(event_id)
+    return sorted((one.channel, one.state, one.attempts, one.error) for one in found)
+
+
+def test_a_channel_does_on_stage_what_comes_before_a_send(wishing: Flask) -> None:
+    """Whom it would not tell is skipped; the mail is the one that it makes."""
+    with live(wishing) as stage:
+        end(stage, "deaf")
+        assert states(stage) == [
+            ("email", "sent", 1, ""),
+            ("phone", "skipped", 0, "no_address"),
+        ]
+        assert [mail.subject for mail in stage.mails] == ["Over"]
+        end(stage, "jam")
+        assert states(stage, "jam") == [("email", "sent", 1, ""), ("phone", "sent", 1, "")]
+        assert [notice.event.name for notice in stage.sent["phone"]] == ["jam"]
+
+
+def test_a_channel_fails_for_as_long_as_a_test_says(wishing: Flask) -> None:
+    """Its attempts are counted and repeated, up to a dead letter; another's are none of its."""
+    with live(wishing) as stage:
+        with stage.failing("phone", OSError("no line")):
+            end(stage, "jam")
+            away = ("phone", "retrying", 1, "OSError: no line")
+            assert states(stage) == [("email", "sent", 1, ""), away]
+            with stage.failing("phone"):
+                stage.advance(5)
+            assert states(stage)[1] == ("phone", "retrying", 2, "ConnectionError: phone is away")
+            stage.advance(10)
+            assert states(stage)[1] == ("phone", "dead", 3, "OSError: no line")
+        end(stage, "gig")
+        assert [notice.event.id for notice in stage.sent["phone"]] == ["gig"]
+        assert len(stage.mails) == 2
+        page = wishing.test_client().get("/metrics").text.splitlines()
+        sample = 'streamend_notifications_total{{channel="phone",status="{}"}} {}'.format
+        assert {sample("failed", "2.0"), sample("dead", "1.0"), sample("sent", "1.0")} < set(page)
+
+
+def test_only_a_channel_that_is_there_can_fail(wishing: Flask) -> None:
+    """A name that no channel has is an error that says which there are."""
+    with live(wishing) as stage, pytest.raises(LookupError, match="'fax': expected one of email,"):
+        stage.failing("fax").__enter__()
+
+
+def test_a_token_ages_in_the_stage_s_time(app: Flask) -> None:
+    """It is good for as long as it says, by the time that the test moves, and for its event."""
+    with live(app) as stage:
+        query = f"token={stage.token('jam', 'ann', expires=100)}"
+        stage.advance(100)
+        with stage.socket("jam", query=query):
+            stage.advance(1)
+        for event_id in ("jam", "gig"):
+            with pytest.raises(Refused) as caught, stage.socket(event_id, query=query):
+                pass
+            assert (caught.value.status, caught.value.code) == (403, "token-refused")
+
+
+def test_a_refusal_that_is_no_json_has_no_code(app: Flask) -> None:
+    """As where the application itself answers for the extension."""
+    app.before_request(lambda: ("not now", 503))
+    with live(app) as stage, pytest.raises(Refused) as caught, stage.socket("jam"):
+        pass
+    assert (caught.value.status, caught.value.code) == (503, "")
 
 
 def test_the_stage_leaves_the_application_as_it_was(app: Flask) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from collections.abc import Iterator
 from typing import Any
@@ -13,6 +14,7 @@ from flask_streamend.store.base import Record
 from .ground import Ground
 from .hooks import Receiver
 from .servers import Mail, Process, Site, eventually
+from .smtp import END, ScriptedServer, parsed
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +91,47 @@ def test_a_worker_that_is_killed_loses_no_digest(
         listed.count(f"The {event}\n") + listed.count(f'"The {event}"') for event in events
     ] == [1] * 3
     assert told[0] in ("3 Event Streams Ended", f"Event Stream Ended - The {events[0]}")
+    ground.stop_process(second)
+
+
+def test_a_worker_that_is_killed_in_the_middle_of_a_digest(ground: Ground, site: Site) -> None:
+    """Killed when the server has the whole message and has not answered: it comes once more.
+
+    With the same ends and the same Message-ID, by another worker; what ended meanwhile comes by
+    itself.
+    """
+    server = ScriptedServer({END: ""})
+    config = {**json.loads(site.env["SITE_CONFIG"]), "MAIL_PORT": server.port}
+    config["STREAMEND_MAIL_TIMEOUT"] = 300
+    first = ground.worker(site, env={**site.env, "SITE_CONFIG": json.dumps(config)})
+    events = [f"middle{number}~host-3~digest-3" for number in range(3)]
+    with ground.held():
+        visit(site, *events)
+        due = max(ground.wait(event, "ending").due_at or 0.0 for event in events)
+        eventually(lambda: ground.store.look(None).now > due * 1000, "all of them are due")
+    eventually(lambda: server.raw, "the digest came to its end")
+    first.signal(signal.SIGKILL)
+    ground.stop_process(first)
+    server.stop()
+    assert states(ground, "middle") == ["digested"] * 3 + ["sending"]
+    after = "middle3~host-3~digest-3"
+    visit(site, after)
+    second = ground.worker(site)
+    (digest,) = [row.id for row in records(ground, "middle") if row.state == "sending"]
+    # Its lease lapses now, and not in five minutes.
+    assert ground.redis.zadd(ground.store.keys.open, {digest: 1}, xx=True, ch=True) == 1
+    eventually(lambda: len(mails_to(ground, "3")) == 2, "the digest, and what ended since")
+    ground.all_told()
+    by_subject = {mail.message["Subject"]: mail for mail in mails_to(ground, "3")}
+    again = by_subject.pop("3 Event Streams Ended")
+    assert list(by_subject) == [f"Event Stream Ended - The {after}"]
+    (held,) = map(parsed, server.raw)
+    assert held["Message-ID"] == again.message["Message-ID"]
+    for message in (held, again.message):
+        lines = Mail(message, 0.0).text().splitlines()
+        assert [lines.count(f"The {event}") for event in (*events, after)] == [1, 1, 1, 0]
+    assert states(ground, "middle") == ["digested"] * 4 + ["sent"] * 2
+    assert ground.counter("notifications|email|repeated") == 1
     ground.stop_process(second)
 
 

@@ -4,15 +4,18 @@ import { Pond } from "./pond.js";
 import { Sound } from "./sound.js";
 import { follow, write } from "./status.js";
 import { Stream } from "./stream.js";
+import { Video } from "./video.js";
 
 const theatre = document.querySelector(".theatre");
 const event = theatre.dataset.event;
 const at = (id) => document.getElementById(id);
 let sound = null;
+let broadcast = theatre.dataset.hls; // where there is one, else empty
 let over = false;
 
 // The picture. It falls quiet, rather than stops, when the stream does.
-const stream = new Stream(`/stream/${encodeURIComponent(event)}`, hear, (connected) => {
+// `socket` says that this page's socket counts its reader, and the stream need not.
+const stream = new Stream(`/stream/${encodeURIComponent(event)}?socket`, hear, (connected) => {
   if (!over) say(connected ? "" : "The stream is interrupted. Trying again …");
 });
 const pond = new Pond(at("pond"), () => stream.time());
@@ -27,9 +30,20 @@ function say(text) {
   at("hint").hidden = !text;
 }
 
+// A broadcast by a real streaming server goes before it.
+const video = new Video(at("video"), () => {
+  at("video").hidden = !video.shown;
+  at("pond").hidden = video.shown;
+  if (!over) say("");
+  tend();
+});
+
 // A tab that is neither seen nor heard needs no stream. Its socket stays: it still counts.
 function tend() {
-  if (!over && (!document.hidden || (sound && sound.on))) stream.open();
+  const wanted = !over && (!document.hidden || Boolean(sound && sound.on));
+  if (wanted && broadcast) video.open(`${broadcast}?socket`);
+  else video.close();
+  if (wanted && !video.shown) stream.open();
   else stream.close();
 }
 document.addEventListener("visibilitychange", tend);
@@ -38,6 +52,7 @@ tend();
 at("sound").addEventListener("click", () => {
   if (sound) sound.turn(!sound.on);
   else sound = new Sound();
+  at("video").muted = !sound.on;
   at("sound").setAttribute("aria-pressed", String(sound.on));
 });
 
@@ -49,7 +64,10 @@ at("whole").addEventListener("click", () => {
 });
 
 const ask = follow(`/api/events/${encodeURIComponent(event)}`, 1500, (status) => {
-  if (status) write(theatre, status);
+  if (!status) return;
+  write(theatre, status);
+  broadcast = status.hls;
+  tend();
 });
 
 // The viewer's socket, which streamend.js holds. It says how it is by events on the document.

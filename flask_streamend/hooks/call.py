@@ -23,7 +23,10 @@ class Call:
     :param stream: the stream's name, as that server has it; it may be a publishing key.
     :param viewer: the connection's name; a server gives it again when the connection ends.
     :param acts: what happened: ``in``, ``out``, ``publish``, ``unpublish``.
-    :param app: the server's application or virtual host, where it has one.
+    :param app: the server's application, where it has one.
+    :param vhost: its virtual host, where it has one.
+    :param address: the connection's IP address, where the server tells it: of what the server
+        plays itself, to transcode or to pass on, it is the server's own.
     :param args: what the player put into the stream's address after ``?``.
     :param life: what may be read in the store of the server's own life: see :class:`Sight`.
     """
@@ -33,6 +36,8 @@ class Call:
     viewer: str
     acts: tuple[Act, ...]
     app: str = ""
+    vhost: str = ""
+    address: str = ""
     args: Mapping[str, str] = field(default_factory=dict)
     life: str = ""
 

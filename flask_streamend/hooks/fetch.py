@@ -6,7 +6,7 @@ import base64
 import time
 from http.client import HTTPException
 from urllib.parse import unquote, urlsplit, urlunsplit
-from urllib.request import ProxyHandler, Request, build_opener
+from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
 
 from .call import HookError, Page
 
@@ -15,8 +15,16 @@ STEP, WHOLE = 2.0, 5.0
 #: Bytes of a page at the most.
 MOST = 1 << 24
 
+
+class _Stay(HTTPRedirectHandler):
+    """Follows nowhere: a name and a password are for the server that is set."""
+
+    def redirect_request(self, *_: object) -> None:
+        """Make no other request; the answer is an error then."""
+
+
 #: The server is near: no proxy is asked.
-_opener = build_opener(ProxyHandler({}))
+_opener = build_opener(ProxyHandler({}), _Stay)
 
 
 def fetch(url: str) -> Page:

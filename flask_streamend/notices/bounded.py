@@ -63,3 +63,28 @@ class Bounded:
         if call.error is not None:
             raise call.error
         return call.answer  # type: ignore[return-value]
+
+
+class Lookups:
+    """Looks names up, waited for no longer than a bounded time: the system's has no time-out.
+
+    Made once a module: a name whose servers hang keeps nobody waiting but who asks for it.
+
+    :param most: look-ups under way at once.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._calls = Bounded(most)
+
+    def addresses(self, host: str, port: int, seconds: float) -> list[str]:
+        """Return a name's addresses, each once, best first; of an address, itself.
+
+        :raises TimeoutError: where there is no answer in time.
+        :raises OSError: where there is no such name.
+        """
+
+        def look_up() -> list[str]:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            return list(dict.fromkeys(str(info[4][0]) for info in found))
+
+        return self._calls.call(look_up, seconds, f"looking up {host}")

@@ -6,7 +6,6 @@ that was looked at, so that a name that leads elsewhere the next moment leads no
 
 from __future__ import annotations
 
-import socket
 import ssl
 import time
 from base64 import b64encode
@@ -19,7 +18,7 @@ from urllib3.exceptions import HTTPError
 
 from ..errors import ConfigurationError
 from .addresses import is_public
-from .bounded import Bounded, cut_after
+from .bounded import Lookups, cut_after
 
 #: Seconds for a connection to one address.
 CONNECT = 5.0
@@ -28,8 +27,7 @@ ADDRESSES = 4
 #: The default of a scheme, and the schemes there are.
 PORTS = {"https": 443, "http": 80}
 
-#: The system's look-up has no time-out that a caller may set.
-_lookups = Bounded(most=8)
+_lookups = Lookups(most=8)
 
 
 class Endpoint:
@@ -138,11 +136,7 @@ class Endpoint:
         )
 
     def _addresses(self, until: float) -> list[str]:
-        def look_up() -> list[str]:
-            found = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
-            return list(dict.fromkeys(str(info[4][0]) for info in found))
-
-        addresses = _lookups.call(look_up, _left(until), f"looking up {self._host}")
+        addresses = _lookups.addresses(self._host, self._port, _left(until))
         if not self._allow_private and not all(map(is_public, addresses)):
             raise ConnectionRefusedError(_private(str(self)))
         return addresses

@@ -21,14 +21,29 @@ from flask_mail import Connection, Message, email_dispatched, sanitize_address, 
 from ..errors import PermanentError
 from ..settings import Settings
 from ..telemetry.logs import log
-from .bounded import cut_after
+from .bounded import Bounded, Lookups, cut_after
 from .failures import Deferred
+
+_lookups = Lookups(most=8)
+#: This host's own name: while one look-up of it hangs, no other is waited for.
+_naming = Bounded(most=1)
+#: Addresses of a name that are tried.
+ADDRESSES = 4
 
 
 @lru_cache(maxsize=1)
-def _local_name() -> str:
-    """Return this host's name for EHLO; asked once, since it may go out to the DNS."""
-    return ascii_domain(socket.getfqdn()) or "localhost"
+def _full_name(seconds: float) -> str:
+    """Return this host's name as the DNS has it; an answer is remembered."""
+    return _naming.call(socket.getfqdn, seconds, "looking up this host's name")
+
+
+def _local_name(seconds: float) -> str:
+    """Return this host's name for EHLO, as short as it calls itself where nobody says in time."""
+    try:
+        name = _full_name(seconds)
+    except TimeoutError:
+        name = socket.gethostname()
+    return ascii_domain(name) or "localhost"
 
 
 def ascii_domain(name: str) -> str:
@@ -49,13 +64,23 @@ def longest(settings: Settings) -> float:
 
 
 class _Plain(smtplib.SMTP):
-    """Connects, and is greeted, in a bounded time: smtplib does both before it returns."""
+    """Finds, connects and is greeted in a bounded time: smtplib does it all before it returns."""
 
     def connect(
         self, host: str = "localhost", port: int = 0, source_address: Any = None
     ) -> tuple[int, bytes]:
+        failed: OSError | None = None
+        until = time.monotonic() + STEPS * self.timeout
         with cut_after(STEPS * self.timeout, self):
-            return super().connect(host, port, source_address)
+            for address in _lookups.addresses(host, port, self.timeout)[:ADDRESSES]:
+                try:
+                    return super().connect(address, port, source_address)
+                except OSError as error:
+                    self.close()
+                    failed = error
+                if time.monotonic() >= until:
+                    break
+        raise failed or ConnectionError(f"{host} has no address")
 
 
 class _Encrypted(_Plain, smtplib.SMTP_SSL):
@@ -78,7 +103,7 @@ class SMTPConnection(Connection):
 
     def configure_host(self) -> smtplib.SMTP:
         """Connect, encrypt and log in, each step within the time-out, and all within a few."""
-        mail, timeout, name = self.mail, self._timeout, _local_name()
+        mail, timeout, name = self.mail, self._timeout, _local_name(self._timeout)
         host: smtplib.SMTP
         if mail.use_ssl:
             host = _Encrypted(

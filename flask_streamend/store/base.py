@@ -10,6 +10,8 @@ from enum import Enum
 from typing import Literal
 
 DeadAct = Literal["retry", "dismiss"]
+Cause = Literal["", "emptied", "stopping"]
+"""Why a session ends: it was ordered; its viewers left; its publisher stopped."""
 GuestAct = Literal[
     "join", "seen", "leave", "expire", "in", "out", "publish", "unpublish", "lose", "renew"
 ]
@@ -86,6 +88,7 @@ class Reported:
     :param due: when it ends if nobody comes back; None unless ending.
     :param started: when its session began.
     :param peak: most viewers at once in it.
+    :param cause: why it ends, where it does.
     """
 
     event_id: str
@@ -95,6 +98,7 @@ class Reported:
     due: int | None
     started: int = 0
     peak: int = 0
+    cause: Cause = ""
 
 
 @dataclass(frozen=True)
@@ -198,6 +202,7 @@ class Kept:
     :param state: ``ending``, or a delivery's state.
     :param trace: the context of its trace, where it has one.
     :param delivery: the delivery, where it is not the end's first.
+    :param cause: why it ends, where it is not told yet.
     """
 
     event_id: str
@@ -213,6 +218,7 @@ class Kept:
     trace: str = ""
     unique_viewers: int | None = None
     delivery: str = ""
+    cause: Cause = ""
 
     @property
     def id(self) -> str:

@@ -22,6 +22,9 @@ RINGING_MS = 3_000
 QUIET_MS = 5_000
 #: A process's lease, until one has said what it is.
 LEASE_MS = 15_000
+#: Of one session, what was told and what is put back differ by this much at the most: calls take
+#: a while, and move what they say is past.
+SLACK_MS = 100
 #: Attempts in progress that a process hands over stay its own for so long.
 SENDING_MS = 120_000
 #: Processes whose word about themselves is kept.

@@ -5,22 +5,20 @@ The same acts as the Redis scripts, each under one lock, held to the same suite 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from ..event import EventStatus
 from .base import Change, Ended, Kept, Look
-from .bounds import NEWEST, OVERDUE_MS, SEARCHED
+from .bounds import OVERDUE_MS, SEARCHED
 from .deliveries import Share
-from .memory_facts import MemoryFacts
 from .memory_presence import GUESTS
-from .memory_session import Session, most
+from .memory_put_back import MemoryPutBack
 from .overview import Overview
 from .totals import OWED, SETTLED, Busy, Totals
 
 
-class MemoryStore(MemoryFacts):
+class MemoryStore(MemoryPutBack):
     """One process's store. What is pending ends with the process.
 
     :param clock: seconds since the epoch; default: one that never jumps.
@@ -66,94 +64,6 @@ class MemoryStore(MemoryFacts):
                 ended.append(self._deliver(event, session, due, 0))
             return ended
 
-    def _drop(self, event: str) -> Session:
-        for forget in (self._due, self._clients, self._shared):
-            forget.pop(event, None)
-        return self._sessions.pop(event)
-
-    def put_back(self, holder: str, kept: Sequence[Kept], seq: int = NEWEST) -> int:
-        with self._act():
-            put, known = 0, self._holders.get(holder)
-            # Delayed on its way: the holder has put back all this, and reported, since.
-            last = known.seq if known else self._gone.last(holder, self._now())
-            if last > seq:
-                return 0
-            for end in kept:
-                put += self._put_back(holder, end)
-                session = self._sessions.get(end.event_id)
-                if session and not self._clients[end.event_id] and end.event_id not in self._due:
-                    self._due[end.event_id] = self._after() + session.delay
-            return put
-
-    def _put_back(self, holder: str, end: Kept) -> bool:
-        if end.delivery:
-            return self._put_beside(holder, end)
-        event, now = end.event_id, self._after()
-        known, session = self._holders.get(holder), self._sessions.get(event)
-        same = session is not None and session.id == end.session
-        if known is not None and same:
-            self._clients[event] -= known.held.pop(event, 0)
-        due, entry = now + end.left, self._ledger.get(end.id)
-        own = Session(end.session, now - end.age, max(0, end.left), end.peak, end.trace)
-        own.unique = end.unique_viewers
-        if session is not None and same:
-            own.unique = most(own.unique, session.unique_viewers)
-        if end.state == "ending":
-            return entry is None and self._put_ending(event, own, due)
-        put = entry is None
-        if entry is None:
-            if session is None or session.id != end.session:
-                self._stats["sessions_begun"] += 1
-            elif (there := self._clients.get(event, 0)) or session.left + session.delay > due + 100:
-                session.id, session.started = self._fresh(end.session), now
-                session.peak, session.unique, session.met = max(1, there), None, None
-                self._stats["sessions_begun"] += 1
-            else:
-                self._drop(event)
-            self._deliver(event, own, due, end.clients)
-            entry = self._ledger[end.session]
-            entry.attempts, entry.channel, entry.error = end.attempts, end.channel, end.error
-            entry.owner = holder
-        elif entry.settled is not None or (entry.owner != holder and end.state not in SETTLED):
-            return False
-        self._know(entry, end)
-        return put
-
-    def _put_ending(self, event: str, own: Session, due: int) -> bool:
-        session = self._sessions.get(event)
-        if session is None:
-            self._sessions[event], self._clients[event], self._due[event] = own, 0, due
-            self._stats["sessions_begun"] += 1
-            return True
-        ends = self._due.get(event, math.inf)
-        if session.id == own.id or (own.started <= ends and session.started <= due):
-            unique = most(own.unique, session.unique_viewers)
-            changed, session.unique = unique != session.unique_viewers, unique
-            if own.started < session.started:
-                changed = True
-                session.id, session.started = own.id, own.started
-                session.peak = max(session.peak, own.peak)
-            if self._clients[event] and due - session.delay > session.left:
-                session.left, changed = due - session.delay, True
-            # Two may have seen somebody leave: the last leave counts.
-            due = max(due, session.left + session.delay)
-            if self._clients[event] or due <= ends < math.inf:
-                return changed
-            self._due[event], session.trace = due, own.trace
-            return True
-        if own.started > ends:
-            # One after the other: what could not be claimed is resumed by who came since.
-            if not self._beat():
-                self._stats.update(["sessions_begun", "grace_periods|ended"])
-                self._deliver(event, session, self._due[event], 0)
-            self._sessions[event], self._due[event] = own, due
-            return True
-        if self._beat():
-            return False
-        self._stats.update(["sessions_begun", "grace_periods|ended"])
-        self._deliver(event, own, due, 0)
-        return True
-
     def kept(self) -> list[Kept]:
         """Return every end this store has decided or is about to: for another store to put back.
 
@@ -168,12 +78,8 @@ class MemoryStore(MemoryFacts):
                 untold = entry.state == "pending" and not entry.channel
                 ends.append(
                     Kept(
-                        event_id=entry.event_id,
-                        session=session.id,
-                        age=now - session.started,
-                        left=entry.due - now,
-                        peak=session.peak,
-                        clients=entry.clients,
+                        *(entry.event_id, session.id, now - session.started, entry.due - now),
+                        *(session.peak, entry.clients),
                         state="ending" if untold else entry.state,
                         channel=entry.channel,
                         error=entry.error,
@@ -184,10 +90,9 @@ class MemoryStore(MemoryFacts):
                     )
                 )
             for event, due in self._due.items():
-                session = self._sessions[event]
-                age, left = now - session.started, due - now
-                kept = Kept(event, session.id, age, left, session.peak, trace=session.trace)
-                ends.append(replace(kept, unique_viewers=session.unique_viewers))
+                one = self._sessions[event]
+                kept = Kept(event, one.id, now - one.started, due - now, one.peak)
+                ends.append(replace(kept, trace=one.trace, unique_viewers=one.unique_viewers))
             return ends
 
     def still_owed(self, ends: Sequence[tuple[str, str]]) -> dict[str, tuple[Share, ...]]:

@@ -59,15 +59,15 @@ class MemoryDigests(MemoryLedger):
             now, entry = self._now(), self._owned(delivery, owner)
             if entry is None or entry.state != "pending":
                 return None
-            id_ = entry.digest or self._digests.get((whose, channel), "")
-            digest = self._ledger.get(id_)
-            made = (
-                digest is None
-                or digest.frozen
-                or (not entry.digest and len(digest.members or ()) >= most)
-            )
-            if digest is None or made:
-                id_, due, entry.digest = f"digest-{delivery}", entry.due + wait, ""
+            id_, digest = entry.digest, self._open_digest(entry.digest)
+            if digest is None:
+                id_, entry.digest = self._digests.get((whose, channel), ""), ""
+                digest = self._open_digest(id_)
+                if digest is not None and len(digest.members or ()) >= most:
+                    digest = None
+            made = digest is None
+            if digest is None:
+                id_, due = f"digest-{delivery}", entry.due + wait
                 digest = self._beside(id_, entry, due, channel, due)
                 digest.clients, digest.again, digest.whose = 0, True, (whose, channel)
                 self._digests[whose, channel] = id_
@@ -84,6 +84,11 @@ class MemoryDigests(MemoryLedger):
             # It is not overdue before its digest is.
             entry.waits = digest.due
             return Waits(id_, digest.due, max(0, digest.due - now), made)
+
+    def _open_digest(self, id_: str) -> Entry | None:
+        """Return a digest that takes more; one whose outcome was put back was never gathered."""
+        digest = self._ledger.get(id_)
+        return digest if digest is not None and digest.settled is None else None
 
     def gather(
         self, digest: str, owner: str, lease: int, out: Mapping[str, str] | None = None

@@ -109,7 +109,7 @@ class MemoryGuests(MemoryPresence):
             self._clients[event] = 0
             self._stats["sessions_begun"] += 1
             change = Change.STARTED
-        session.kept = session.kept or keeps
+        session.kept, session.published = session.kept or keeps, True
         if event in self._due and (session.stopping or session.kept):
             del self._due[event]
             self._stats["grace_periods|resumed"] += 1
@@ -124,7 +124,7 @@ class MemoryGuests(MemoryPresence):
     def _unpublish(self, event: str, delay: int, trace: str) -> Reported:
         session = self._sessions[event]
         session.delay = delay if delay >= 0 else session.delay
-        session.stopping, session.trace = True, trace
+        session.stopping, session.published, session.trace = True, False, trace
         self._due[event] = self._after() + session.delay
         return self._as_it_is(event, Change.ENDING)
 

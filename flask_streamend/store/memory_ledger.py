@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import threading
 import time
@@ -16,7 +15,7 @@ from .deliveries import Delivery
 from .histograms import bucket
 from .memory_entries import Entry, shown
 from .memory_pulse import Pulse
-from .memory_session import Session
+from .memory_session import Session, another
 from .totals import Exemplar
 
 
@@ -44,7 +43,7 @@ class MemoryLedger:
     def _fresh(self, session: str) -> str:
         """Name another session than one that was told: two notices never share a name."""
         while True:
-            session = hashlib.sha1(session.encode()).hexdigest()[:16]  # noqa: S324 - a name
+            session = another(session)
             if session not in self._ledger:
                 return session
 

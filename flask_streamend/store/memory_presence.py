@@ -95,7 +95,8 @@ class MemoryPresence(MemoryDigests):
     ) -> Reported:
         if session is None:
             return Reported(event, change, "", clients, due)
-        return Reported(event, change, session.id, clients, due, session.started, session.peak)
+        began, peak = session.started, session.peak
+        return Reported(event, change, session.id, clients, due, began, peak, session.cause)
 
     def report(
         self,

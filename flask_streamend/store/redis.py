@@ -162,7 +162,7 @@ class RedisStore(RedisFacts, RedisGuests, RedisOverview):
                 *(e.event_id, e.session, e.age, e.peak, e.clients, e.left),
                 *(e.state, e.channel, e.error, e.attempts, e.trace),
                 -1 if e.unique_viewers is None else e.unique_viewers,
-                e.delivery,
+                *(e.delivery, e.cause),
             ]
             for e in kept
         ]

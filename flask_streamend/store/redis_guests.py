@@ -7,10 +7,12 @@ from typing import Any
 
 from redis import Redis
 
-from .base import Change, GuestAct, Report, Reported
+from .base import Cause, Change, GuestAct, Report, Reported
 from .bounds import OUT_MS
 from .redis_ledger import RedisLedger
 from .scripts import answering, text
+
+_CAUSES: dict[str, Cause] = {"": "", "emptied": "emptied", "stopping": "stopping"}
 
 
 class RedisGuests(RedisLedger):
@@ -60,7 +62,7 @@ class RedisGuests(RedisLedger):
 
 def reported(row: list[Any]) -> Reported:
     """Return what the store made of an event, from a script's reply."""
-    event, change, session, clients, due, started, peak = row
+    event, change, session, clients, due, started, peak, cause = row
     return Reported(
         text(event),
         Change(text(change)),
@@ -69,4 +71,5 @@ def reported(row: list[Any]) -> Reported:
         int(due) if due else None,
         int(started),
         int(peak),
+        _CAUSES[text(cause)],
     )

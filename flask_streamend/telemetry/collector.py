@@ -38,7 +38,11 @@ Rows = Iterable[tuple[tuple[str, ...], float]]
 
 
 class Own(Protocol):
-    """What a process holds; in a fork, another presence than before."""
+    """What a process holds: in a fork another presence than before, on a test's stage all of it."""
+
+    @property
+    def glance(self) -> Store:
+        """Return a store that answers, or fails, within half a second."""
 
     @property
     def presence(self) -> Any:
@@ -72,25 +76,22 @@ class _View:
 class StoreCollector(Collector):
     """Yields this extension's metrics from one reading of the store.
 
-    :param store: a store that answers, or fails, within half a second.
     :param max_events: events with a series of their own.
     :param own: what this process holds: reported before the page is read, and shown instead of it
         while the store is away.
-    :param look_at_queue: reads the queue; None where there is none.
+    :param look_at_queue: reads the queue; its answer is None where there is none.
     :param version: the package's.
     :param channels: the application's, by name.
     """
 
     def __init__(
         self,
-        store: Store,
         max_events: int,
         own: Own,
-        look_at_queue: Callable[[], QueueView] | None,
+        look_at_queue: Callable[[], QueueView | None],
         version: str,
         channels: tuple[str, ...] = ("email",),
     ) -> None:
-        self._store = store
         self._max_events = max_events
         self._own = own
         self._look_at_queue = look_at_queue
@@ -115,8 +116,8 @@ class StoreCollector(Collector):
         presence = self._own.presence
         try:
             presence.settle(SETTLE)
-            totals = self._store.totals(self._max_events)
-            queue = None if self._look_at_queue is None else self._look_at_queue()
+            totals = self._own.glance.totals(self._max_events)
+            queue = self._look_at_queue()
         except StoreError:
             own = presence.counts()
             busiest = dict(sorted(own.items(), key=lambda item: -item[1])[: self._max_events])

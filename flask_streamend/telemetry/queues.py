@@ -95,13 +95,18 @@ def look_at_queue(redis: Redis, name: str) -> QueueView:
         pipe.exists(RQScheduler.get_locking_key(name))
         pipe.smembers(WORKERS_BY_QUEUE_KEY % name)
         queued, *kept, scheduler, workers = pipe.execute()
-        states: list[Any] = []
+        rows: list[Any] = []
         if workers:
             pipe = redis.pipeline(transaction=False)
             for key in workers:
-                pipe.hget(text(key), "state")
-            states = pipe.execute()
-    found = Bag(BUSY if text(state) == BUSY else "idle" for state in states if state is not None)
+                pipe.hmget(text(key), ("queues", "state", "death"))
+            rows = pipe.execute()
+    # RQ writes a worker's record when it is born, and its first state only later.
+    found = Bag(
+        BUSY if state and text(state) == BUSY else "idle"
+        for queues, state, death in rows
+        if queues and not death
+    )
     return QueueView(
         name,
         {"queued": int(queued), **dict(zip(registries, map(int, kept), strict=True))},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Blueprint, Flask, request
@@ -49,10 +49,9 @@ def add_pages(app: Flask, state: AppState) -> None:
         check_free(app, settings.health_path, "STREAMEND_HEALTH_PATH")
         register_health(app, settings.health_path, state, condition)
     collector = StoreCollector(
-        state.glance,
         settings.metrics_max_events,
         state,
-        _queue_of(state),
+        lambda: _queue_of(state),
         __version__,
         tuple(state.deliverer.channels),
     )
@@ -61,9 +60,9 @@ def add_pages(app: Flask, state: AppState) -> None:
     add_metrics(app, settings.metrics_path, collector, state.extension.metrics)
 
 
-def _queue_of(state: AppState) -> Callable[[], QueueView] | None:
+def _queue_of(state: AppState) -> QueueView | None:
     redis = state.glance_redis
-    return None if redis is None else lambda: look_at_queue(redis, state.settings.queue)
+    return None if redis is None else look_at_queue(redis, state.settings.queue)
 
 
 def look_at_server(state: AppState, environ: Mapping[str, Any]) -> None:

@@ -1,4 +1,7 @@
-"""The tests' site with a loader that raises for ``raise-…`` and hangs for ``hang-…``."""
+"""The tests' site with a loader that raises for ``raise-…`` and hangs for ``hang-…``.
+
+Its viewer loader hangs for ``stuck-…``, until somebody asks for ``/release``.
+"""
 
 from __future__ import annotations
 
@@ -23,5 +26,20 @@ def create_app() -> Flask:
             threading.Event().wait(60)
         return Event(event_id, event_id, "h1", "host@example.org")
 
-    state_of(app).extension.event_loader(load_event)
+    go_on = threading.Event()
+
+    def load_viewer(event_id: str) -> str:
+        if event_id.startswith("stuck-"):
+            go_on.wait(60)
+        return "ann"
+
+    def release() -> str:
+        go_on.set()
+        return "released"
+
+    streamend = state_of(app).extension
+    streamend.event_loader(load_event)
+    streamend.viewer_loader(load_viewer)
+    app.add_url_rule("/token", "token", lambda: streamend.join_token("jam", "ben"))
+    app.add_url_rule("/release", "release", release)
     return app

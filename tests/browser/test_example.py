@@ -28,9 +28,9 @@ DROPPED = (
     r"Failed to load resource: the server responded with a status of 503 \(SERVICE UNAVAILABLE\)"
     r" at http://[^/]+/ws/slow-morning\?count=1",
     r"Failed to load resource: net::ERR_INCOMPLETE_CHUNKED_ENCODING"
-    r" at http://[^/]+/stream/slow-morning",
+    r" at http://[^/]+/stream/slow-morning\?socket",
     r"Failed to load resource: net::ERR_(CONNECTION_REFUSED|CONNECTION_RESET|EMPTY_RESPONSE)"
-    r" at http://[^/]+/(ws/slow-morning\?count=1|stream/slow-morning|api/events/slow-morning)",
+    r" at http://[^/]+/(ws/slow-morning\?count=1|stream/slow-morning\?socket|api/events/slow-morning)",
 )
 
 

@@ -27,8 +27,9 @@ from .size import EVENTS, PATIENCE
 #: Seconds of grace, and of a dead process's lease.
 DELAY, LEASE = 2.0, 3.0
 #: Servers that hold a viewer of each event three times over.
-GEVENT = ("-k", "gevent", "--worker-connections", str(EVENTS * 4 + 100))
-GTHREAD = ("-k", "gthread", "--threads", str(EVENTS * 3 + 50))
+CONNECTIONS = ("--worker-connections", str(EVENTS * 4 + 100))
+GEVENT = ("-k", "gevent", *CONNECTIONS)
+GTHREAD = ("-k", "gthread", "--threads", str(EVENTS * 3 + 50), *CONNECTIONS)
 
 
 class Stage:

@@ -63,6 +63,7 @@ def test_programs_are_told_in_json(client: FlaskClient) -> None:
         "due_at": None,
         "due_in": None,
         "on_air": None,
+        "hls": None,
         "attempts": 0,
     }
 

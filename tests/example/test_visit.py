@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import socket
@@ -65,3 +66,24 @@ def test_ctrl_c_stops_everything(tmp_path: Path) -> None:
         assert "Stopping." in example.output()
     finally:
         example.stop()
+
+
+def test_a_streaming_server_that_is_missing_is_named(tmp_path: Path) -> None:
+    """``--nginx`` says what to install, and starts nothing."""
+    empty, own = tmp_path / "empty", tmp_path / "own"
+    empty.mkdir()
+    own.mkdir()
+    done = subprocess.run(
+        [*COMMAND, str(free_port()), "--nginx"],
+        env={**os.environ, "PATH": str(empty), "TMPDIR": str(own)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    # Where nginx is, only root's path leads: it is looked for there too.
+    cure = "on PATH: apt-get install nginx libnginx-mod-rtmp ffmpeg."
+    assert re.search(rf"There is no (nginx|ffmpeg) {cure}", done.stderr)
+    assert "Traceback" not in done.stderr
+    assert not list(own.iterdir())

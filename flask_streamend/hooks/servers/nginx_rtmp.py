@@ -6,7 +6,9 @@ last in the body, as they are, so that the first value of a name is nginx's.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from ipaddress import ip_address
 from xml.etree import ElementTree
 
 from flask import Request, Response
@@ -22,6 +24,9 @@ _ACTS: dict[str, tuple[Act, ...]] = {
     "done": ("out", "unpublish"),
 }
 
+#: A connection's number, as nginx counts them.
+_NUMBER = re.compile(r"[0-9]{1,20}", re.ASCII)
+
 
 def read(request: Request) -> Call | None:
     """Read a call of nginx's."""
@@ -29,15 +34,32 @@ def read(request: Request) -> Call | None:
     acts = _ACTS.get(form.get("call", ""))
     if acts is None:
         return None
-    number = form.get("clientid", "")
-    if not number.isdigit():
+    number, address = form.get("clientid", ""), form.get("addr", "")
+    if not _NUMBER.fullmatch(number):
         raise HookError("nginx-rtmp's call has no clientid")
+    if acts == ("in",) and _passes_on(form.get("flashver", ""), address):
+        return None
     return Call(
-        *("nginx-rtmp", form.get("name", ""), _viewer(number, form.get("addr", "")), acts),
+        *("nginx-rtmp", form.get("name", ""), _viewer(number, address), acts),
         app=form.get("app", ""),
+        address=address,
         args=form.to_dict(),
         life=number,
     )
+
+
+def _passes_on(agent: str, address: str) -> bool:
+    """Return whether nginx plays by itself, to send a stream on: by push, or between its processes.
+
+    Anybody may call himself so; but a player's address is its socket's, this one's is its target.
+    """
+    if agent != "ngx-local-relay" or address == "unix:":
+        return False
+    try:
+        ip_address(address)
+    except ValueError:
+        return True
+    return False
 
 
 def _viewer(number: str, address: str) -> str:
@@ -53,7 +75,7 @@ def look(url: str, fetch: Callable[[str], Page]) -> Sight:
     """
     body, headers = fetch(url)
     top = headers.get("streamend-connection", "")
-    if not top.isdigit():
+    if not _NUMBER.fullmatch(top):
         raise HookError("the page lacks the header Streamend-Connection: see the documentation")
     if b"<!DOCTYPE" in body or b"<!ENTITY" in body:
         raise HookError("the page defines entities, which nginx's does not")
@@ -64,10 +86,11 @@ def look(url: str, fetch: Callable[[str], Page]) -> Sight:
     place = root.findtext("pid")
     if root.tag != "rtmp" or place is None:
         raise HookError("the page is not rtmp_stat's")
-    ids = frozenset(
-        _viewer(client.findtext("id", ""), client.findtext("address", ""))
-        for client in root.iter("client")
-    )
+    clients = [(one.findtext("id", ""), one.findtext("address", "")) for one in root.iter("client")]
+    if any(not _NUMBER.fullmatch(number) or int(number) > int(top) for number, _ in clients):
+        # By a connection that something between kept open, none could be told from a former life's.
+        raise HookError("the page has connections newer than its own: ask nginx itself, directly")
+    ids = frozenset(_viewer(number, address) for number, address in clients)
     return Sight(ids, place, whole=False, top=int(top))
 
 

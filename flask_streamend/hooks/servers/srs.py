@@ -24,6 +24,8 @@ _ACTS: dict[str, tuple[Act, ...]] = {
 }
 #: Clients asked for at a time; SRS alone gives ten.
 _AT_ONCE = 1000
+#: Clients asked for twice: those who come and go meanwhile move the pages.
+_AGAIN = 50
 #: Pages at the most.
 _PAGES = 1000
 
@@ -38,27 +40,41 @@ def read(request: Request) -> Call | None:
     client, stream = told.get("client_id"), told.get("stream")
     if client in (None, "") or not isinstance(stream, str):
         raise HookError("SRS's call has no client_id, or no stream")
-    life = str(told.get("server_id") or "")
+    life = _life(told, "_id")
     return Call(
         *("srs", stream, f"{life} {client}", acts),
         app=str(told.get("app") or ""),
+        vhost=str(told.get("vhost") or ""),
+        address=str(told.get("ip") or ""),
         args=dict(reversed(parse_qsl(str(told.get("param") or "").lstrip("?")))),
         life=life if re.fullmatch(r"[\w.-]{1,64}", life, re.ASCII) else "",
     )
 
 
+def _life(told: dict[str, Any], end: str) -> str:
+    """Return what names a life of SRS. The server's id outlives it, kept in a file or configured.
+
+    Before version 5 there was no other.
+    """
+    return str(told.get(f"service{end}") or told.get(f"server{end}") or "")
+
+
 def look(url: str, fetch: Callable[[str], Page]) -> Sight:
-    """Ask the HTTP API for all clients; another server id than before is another life of SRS."""
+    """Ask the HTTP API for all clients, in the order of their ids."""
     ids, places = set[str](), set[str]()
     for page in range(_PAGES):
-        address = f"{url}/api/v1/clients?start={page * _AT_ONCE}&count={_AT_ONCE}"
+        start = page * (_AT_ONCE - _AGAIN)
+        address = f"{url}/api/v1/clients?start={start}&count={_AT_ONCE}"
         told = _parse(fetch(address).body)
         clients = told.get("clients")
         if told.get("code") != 0 or not isinstance(clients, list):
             raise HookError("SRS's API gives no clients")
-        place = str(told.get("server") or "")
+        place = _life(told, "")
         places.add(place)
-        ids |= {f"{place} {client['id']}" for client in clients if isinstance(client, dict)}
+        here = {f"{place} {client['id']}" for client in clients if isinstance(client, dict)}
+        if page and not ids & here:
+            raise HookError("SRS's clients came and went too fast to be read page by page")
+        ids |= here
         if len(clients) < _AT_ONCE:
             break
     if len(places) != 1:

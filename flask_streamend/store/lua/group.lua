@@ -15,12 +15,23 @@ if not packed then return {} end
 local record = cjson.decode(packed)
 if record.owner ~= ARGV[2] or record.state ~= 'pending' then return {} end
 local whose = ARGV[3] .. '|' .. ARGV[4]
-local id = record.digest or redis.call('HGET', KEYS[11], whose)
-local found = id and redis.call('HGET', KEYS[2], id)
-local digest = found and cjson.decode(found)
-local made = 0
-if not digest or digest.frozen or (not record.digest and #digest.members >= tonumber(ARGV[6])) then
-  id, made, record.digest = 'digest-' .. ARGV[1], 1, nil
+
+-- A digest that takes more, by its id: none whose outcome was put back, ungathered.
+local function open(id)
+  local found = id and redis.call('HGET', KEYS[2], id)
+  local digest = found and cjson.decode(found)
+  return digest and not digest.settled and digest or nil
+end
+
+local id, made = record.digest, 0
+local digest = open(id)
+if not digest then
+  id, record.digest = redis.call('HGET', KEYS[11], whose), nil
+  digest = open(id)
+  if digest and #digest.members >= tonumber(ARGV[6]) then digest = nil end
+end
+if not digest then
+  id, made = 'digest-' .. ARGV[1], 1
   digest = beside(id, record, record.due + tonumber(ARGV[5]), ARGV[4], KEYS[4], KEYS[2], KEYS[8])
   digest.clients, digest.members, digest.whose, digest.again = 0, {}, whose, true
   redis.call('ZADD', KEYS[1], digest.due, id)

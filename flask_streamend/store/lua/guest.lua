@@ -14,7 +14,7 @@
 --       7 the context of the trace of an end that begins by this, or ""
 --       8 ms for which an out is remembered
 --       9 "1": a session with a publisher lasts until that stops, whoever watches
--- returns {now, {event, change, session, clients, due or "", started, peak}, guests who came, guests who went}
+-- returns {now, {event, change, session, clients, due or "", started, peak, why it ends}, guests who came, guests who went}
 --- include clock
 --- include fresh
 --- include apply
@@ -94,6 +94,7 @@ if starts then
     redis.call('HINCRBY', KEYS[5], 'sessions_begun', 1)
     change = 'started'
   end
+  session.published = true
   if ARGV[9] == '1' then session.kept = true end
   if due and (session.stopping or session.kept) then
     redis.call('ZREM', KEYS[4], event)
@@ -107,6 +108,7 @@ if starts then
 elseif stops then
   if tonumber(ARGV[6]) >= 0 then session.delay = tonumber(ARGV[6]) end
   due, change, session.stopping, session.trace = after + session.delay, 'ending', true, trace
+  session.published = nil
 end
 if starts or stops then
   if due then redis.call('ZADD', KEYS[4], due, event) end

@@ -10,13 +10,16 @@
 -- peak       its most viewers; 0 of a session that no store has confirmed
 -- left       when the holder's last viewer left, where that is since it was heard of; else 0
 -- trace      the context of the trace of the end that begins by this; or nil
--- returns {event, change, session, clients, due or "", started, peak}
+-- returns {event, change, session, clients, due or "", started, peak, why it ends: "stopping",
+--          "emptied" or ""}
 --
 -- A session knows who decides when it ends: `kept` lasts while its publisher does, whoever watches;
 -- `stopping` ends at its due time, as its publisher stopped; `emptied` ends because viewers left.
+-- `published` has a publisher.
 local function row_of(event, change, session, clients, due)
   return {event, change, session and session.id or '', clients, due and tostring(due) or '',
-    session and session.started or 0, session and session.peak or 0}
+    session and session.started or 0, session and session.peak or 0,
+    session and (session.stopping and 'stopping' or session.emptied and 'emptied') or ''}
 end
 
 local function apply(held, event, count, candidate, delay, age, peak, left, trace)

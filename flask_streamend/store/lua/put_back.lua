@@ -9,7 +9,8 @@
 -- ARGV  1 holder   2 ms for which its own attempts in progress stay its own
 --       3 JSON [[event, session, ms since it began, peak, viewers who were there at the end,
 --         ms until it is due (negative: since), state, channel, error, attempts, the context of
---         its trace or "", unique viewers or -1, delivery where it is not the end's first, or ""],
+--         its trace or "", unique viewers or -1, delivery where it is not the end's first, or "",
+--         why it ends, as in lib_apply.lua],
 --         ...]
 --         with state "ending", or as in the ledger
 --       4 the number of the holder's last report
@@ -24,6 +25,9 @@
 --- include beside
 local settled = {sent = true, skipped = true, dead = true, digested = true}
 local owed = {pending = KEYS[11], sending = KEYS[12], retrying = KEYS[13]}
+-- Of one session, what was told and what is put back differ by this many ms at the most: calls take
+-- a while, and move what they say is past.
+local slack = 100
 local gap, put = pulse('', 0, 0).gap, 0
 -- Delayed on its way: the holder has put back all this, and reported, since.
 if tonumber(redis.call('HGET', KEYS[15], '#seq') or '0') > tonumber(ARGV[4]) then return 0 end
@@ -88,10 +92,18 @@ local function put_first(kept)
   local record = entry and cjson.decode(entry)
   local ends = tonumber(redis.call('ZSCORE', KEYS[4], event) or math.huge)
   local own = {id = id, started = after - age, peak = peak, delay = math.max(0, left),
-    trace = kept[11] ~= '' and kept[11] or nil, unique = kept[12] >= 0 and kept[12] or nil}
+    trace = kept[11] ~= '' and kept[11] or nil, unique = kept[12] >= 0 and kept[12] or nil, put = due,
+    stopping = kept[14] == 'stopping' or nil, emptied = kept[14] == 'emptied' or nil}
+  local stopped = redis.call('ZSCORE', KEYS[6], event .. ' ' .. id .. ' stopped')
+  while state == 'ending' and record and due > record.due + slack do
+    -- Somebody came after that, of whom the store that told did not know.
+    id, own.started, own.peak, own.unique = another(id), math.max(own.started, record.due), 1, nil
+    own.id, entry = id, redis.call('HGET', KEYS[7], id)
+    record = entry and cjson.decode(entry)
+  end
   if session and session.id == id then own.unique = most(own.unique, session.unique) end
 
-  if state == 'ending' and not record then
+  if state == 'ending' and not record and not stopped then
     if not session then
       redis.call('HSET', KEYS[3], event, cjson.encode(own))
       redis.call('ZADD', KEYS[2], 0, event)
@@ -101,23 +113,35 @@ local function put_first(kept)
     elseif session.id == id or (own.started <= ends and session.started <= due) then
       local unique = most(own.unique, session.unique)
       local changed = unique ~= session.unique and 1 or 0
-      session.unique = unique
+      session.unique, session.put = unique, math.max(session.put or 0, due)
       -- Somebody came back in time, to a process that knew nothing of this session: it is the one.
       if own.started < session.started then
         session.id, session.started = id, own.started
         session.peak = math.max(session.peak, peak)
         changed = 1
       end
+      if own.stopping and not session.published then
+        -- Whoever watches. (Where a publisher came since, it goes on.)
+        if not session.stopping or due > ends then
+          session.stopping, session.emptied, session.trace = true, nil, own.trace
+          redis.call('ZADD', KEYS[4], due, event)
+          changed = 1
+        end
+        redis.call('HSET', KEYS[3], event, cjson.encode(session))
+        put = put + changed
+        return
+      end
       if there > 0 and due - session.delay > (session.left or 0) then
         session.left = due - session.delay
         changed = 1
       end
-      if changed == 1 then redis.call('HSET', KEYS[3], event, cjson.encode(session)) end
+      redis.call('HSET', KEYS[3], event, cjson.encode(session))
       -- Two may have seen somebody leave: the last leave counts.
       due = math.max(due, (session.left or 0) + session.delay)
-      if there == 0 and (ends == math.huge or ends < due) then
+      local decides = not own.stopping and not session.stopping and not session.kept
+      if there == 0 and decides and (ends == math.huge or ends < due) then
         redis.call('ZADD', KEYS[4], due, event)
-        session.trace = own.trace
+        session.trace, session.emptied = own.trace, own.emptied
         redis.call('HSET', KEYS[3], event, cjson.encode(session))
         changed = 1
       end
@@ -144,9 +168,10 @@ local function put_first(kept)
       if session and session.id == id then
         redis.call('HDEL', KEYS[16], event)
         -- Over by this. Who is there, or was within the grace period, elsewhere, watches another
-        -- session. (A tenth of a second: calls take a while, and move what they say is past.)
-        if there > 0 or (session.left or 0) + session.delay > due + 100 then
-          session.id, session.started = fresh(id), after
+        -- session.
+        local last = math.max((session.left or 0) + session.delay, session.put or 0)
+        if there > 0 or last > due + slack then
+          session.id, session.started = fresh(id), there > 0 and after or math.max(session.started, due)
           session.peak, session.unique = math.max(1, there), nil
           redis.call('HSET', KEYS[3], event, cjson.encode(session))
           redis.call('HINCRBY', KEYS[5], 'sessions_begun', 1)
@@ -170,9 +195,14 @@ local function put_first(kept)
   end
 
   -- Whatever the session is by now: nobody may be left who would report that it is empty.
-  local left_over = redis.call('HGET', KEYS[3], event)
-  if left_over and there == 0 and not redis.call('ZSCORE', KEYS[4], event) then
-    redis.call('ZADD', KEYS[4], after + cjson.decode(left_over).delay, event)
+  packed = redis.call('HGET', KEYS[3], event)
+  local left_over = packed and cjson.decode(packed)
+  -- Save where a publisher is there, to stop it.
+  local lasts = left_over and (left_over.kept or (left_over.published and left_over.peak == 0))
+  if left_over and not lasts and there == 0 and not redis.call('ZSCORE', KEYS[4], event) then
+    left_over.emptied = true
+    redis.call('HSET', KEYS[3], event, cjson.encode(left_over))
+    redis.call('ZADD', KEYS[4], after + left_over.delay, event)
   end
 end
 

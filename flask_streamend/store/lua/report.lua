@@ -68,7 +68,7 @@ for event, entry in pairs(held) do
     row = apply(KEYS[10], event, 0, session, delay, 0, 0, 0)
     row[2] = 'stopped'
   elseif any_over and redis.call('ZSCORE', KEYS[6], event .. ' ' .. session .. ' purged') then
-    row = {event, 'purged', '', 0, '', 0, 0}
+    row = {event, 'purged', '', 0, '', 0, 0, ''}
   else
     -- Nobody came since the last report; a store that lost the session since, and never told it, begins it.
     if most < 0 and ARGV[6] ~= state.epoch and redis.call('HEXISTS', KEYS[3], event) + redis.call('HEXISTS', KEYS[7], session) == 0 then

@@ -5,13 +5,13 @@
 -- KEYS  1 holders  2 clients  3 sessions  4 due  5 stats
 -- ARGV  1 event   2 session to begin   3 delay in ms
 --       4 the context of the end's trace, or ""
--- returns {now, {event, change, session, clients, due or "", started, peak}}
+-- returns {now, {event, change, session, clients, due or "", started, peak, why it ends}}
 --- include clock
 local event, delay = ARGV[1], tonumber(ARGV[3])
 local clients = tonumber(redis.call('ZSCORE', KEYS[2], event) or '0')
 local packed = redis.call('HGET', KEYS[3], event)
 local session = packed and cjson.decode(packed)
-if clients > 0 then return {after, {event, 'none', session.id, clients, '', session.started, session.peak}} end
+if clients > 0 then return {after, {event, 'none', session.id, clients, '', session.started, session.peak, ''}} end
 if not session then
   session = {id = ARGV[2], started = after, peak = 0, delay = delay}
   redis.call('ZADD', KEYS[2], 0, event)
@@ -21,4 +21,5 @@ session.emptied = nil
 session.trace = ARGV[4] ~= '' and ARGV[4] or nil
 redis.call('HSET', KEYS[3], event, cjson.encode(session))
 redis.call('ZADD', KEYS[4], after + delay, event)
-return {after, {event, 'ending', session.id, 0, tostring(after + delay), session.started, session.peak}}
+return {after, {event, 'ending', session.id, 0, tostring(after + delay), session.started, session.peak,
+  session.stopping and 'stopping' or ''}}
