@@ -21,8 +21,8 @@ from .parts import Parts
 from .processes import Processes
 from .readings import cpu, spent
 
-#: Simulated seconds at rest, and of the churn.
-RESTING, CHURNING = 20.0, 3.0
+#: Simulated seconds until it is at rest, at rest, and of the churn.
+SETTLING, RESTING, CHURNING = 4.0, 20.0, 3.0
 #: By its name: whether an event's viewers all come to one process.
 PLACINGS = {"wherever": False, "one process for an event": True}
 #: Times an act is done.
@@ -98,7 +98,8 @@ class _Scene:
         with self._world.at_work():
             acts = self._fill()
             memory = self._memory()
-            load = {**self._load("at rest", RESTING, 0.0)}
+            self._world.run(SETTLING, 0.0)  # each hears what it shares with others: once
+            load = self._load("at rest", RESTING, 0.0)
             load |= self._load("churn", CHURNING, self._size["joins"])
             acts |= self._acts()
         return {"memory": memory, "load": load, "acts": acts}
