@@ -49,7 +49,7 @@ def main() -> None:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     if options.name != "all":
-        _run(options.name, options, shlex.join(sys.argv[1:]))
+        _run(options.name, options, _command(sys.argv[1:]))
         return
     options.write = options.write or not options.short
     for name in options.only:
@@ -58,6 +58,14 @@ def main() -> None:
         module.add_options(words)
         own = vars(words.parse_args([])) | (module.SHORT if options.short else {})
         _run(name, argparse.Namespace(**vars(options) | own), name)
+
+
+def _command(words: list[str]) -> str:
+    """Return what was asked for, without where it goes."""
+    said = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    said.add_argument("--json")
+    said.add_argument("--write", action="store_true")
+    return shlex.join(said.parse_known_args(words)[1])
 
 
 def _run(name: str, options: argparse.Namespace, command: str) -> None:
