@@ -6,6 +6,8 @@ import argparse
 import io
 import os
 import sys
+import threading
+import webbrowser
 
 from example_app import letters
 from example_app.broadcast import EVENT
@@ -36,6 +38,8 @@ def main() -> int:
         done = True
         if not options.once:
             print(f"Now you: open {stack.url} in two tabs and close both. Ctrl-C stops everything.")
+            if options.nginx:
+                open_page(f"{stack.url}/watch/{EVENT}")
             serve(stack)
     except Failed as failure:
         return explain(stack, failure)
@@ -58,6 +62,14 @@ def serve(stack: Stack) -> None:
                 seen.add(name)
                 subject = letter.header("Subject")
                 print(f'        {describe(letter):<39} "{subject}"   {stack.url}/mailbox/{name}')
+
+
+def open_page(url: str) -> None:
+    """Open a page in the browser, where there is a screen: one in the terminal would take it."""
+    screens = ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY")
+    if sys.platform in ("darwin", "win32") or any(map(os.environ.get, screens)):
+        # Some wait until the browser is closed.
+        threading.Thread(target=webbrowser.open, args=[url], daemon=True).start()
 
 
 def explain(stack: Stack, failure: Failed) -> int:

@@ -248,6 +248,16 @@ def test_a_server_that_drops_after_each_mail_gets_the_next_too(
     assert server.mails == 3
 
 
+def test_a_server_is_asked_once_a_notice_whether_it_is_there(
+    script: Script, redis_url: str
+) -> None:
+    """Each of several notices takes one look at the connection, and the exchange itself."""
+    server = script()
+    deliver(make_app(redis_url, MAIL_PORT=server.port), "jam", "gig", "set")
+    exchange = ["MAIL", "RCPT", "DATA", END]
+    assert server.steps[2:] == [*exchange, "NOOP", *exchange, "NOOP", *exchange, "QUIT"]
+
+
 def test_a_receiver_of_flask_mail_s_signal_that_raises_is_no_failure(
     start: Start, redis_url: str
 ) -> None:

@@ -58,6 +58,10 @@ def ascii_domain(name: str) -> str:
 STEPS = 5
 
 
+#: Seconds for which a server that answered is taken to be there, if nothing was sent meanwhile.
+FRESH = 1.0
+
+
 def longest(settings: Settings) -> float:
     """Return the seconds after which an exchange is cut: a server may drip within each time-out."""
     return STEPS * settings.mail_timeout
@@ -100,6 +104,7 @@ class SMTPConnection(Connection):
         self.longest = longest(settings)
         self._verify = settings.mail_verify
         self._ca = settings.mail_ca
+        self._seen = 0.0
 
     def configure_host(self) -> smtplib.SMTP:
         """Connect, encrypt and log in, each step within the time-out, and all within a few."""
@@ -157,6 +162,7 @@ class SMTPConnection(Connection):
         except smtplib.SMTPResponseException as error:
             _raise(error.smtp_code, error.smtp_error, error)
         self.num_emails += 1
+        self._seen = 0.0  # some hang up after a mail
         try:
             email_dispatched.send(current_app._get_current_object(), message=message)  # type: ignore[attr-defined]
         except Exception:  # noqa: BLE001 - the application's code; the message is the server's now
@@ -165,11 +171,14 @@ class SMTPConnection(Connection):
     def ready(self) -> smtplib.SMTP:
         """Connect anew where the server hung up since the last message, or has had its fill."""
         full = self.mail.max_emails and self.num_emails >= self.mail.max_emails
+        if self.host is not None and time.monotonic() - self._seen < FRESH:
+            return self.host
         if self.host is not None and self.num_emails and (full or not self._alive(self.host)):
             self.__exit__(None, None, None)
         if self.host is None:
             self.host = self.configure_host()
             self.num_emails = 0
+        self._seen = time.monotonic()
         return self.host
 
     def _alive(self, host: smtplib.SMTP) -> bool:

@@ -58,7 +58,11 @@ class Broadcast:
         self.url = f"http://127.0.0.1:{self.port}"
         self.own = folder / "own"
         self.own.mkdir()
-        env = {"TMPDIR": str(self.own), "FRONTEND_URL": self.url}
+        self.opened = folder / "opened"
+        browser = folder / "browser"
+        browser.write_text(f'#!/bin/sh\necho "$1" >> {self.opened}\n')
+        browser.chmod(0o755)
+        env = {"TMPDIR": str(self.own), "FRONTEND_URL": self.url, "BROWSER": str(browser)}
         self.process = Process([*COMMAND, str(self.port)], folder / "example.log", env)
         self.process.wait_for("Now you: open")
 
@@ -133,6 +137,13 @@ def test_chromium_plays_the_broadcast_and_its_leaving_ends_it(
     )
     host = someone.open(f"{broadcast.url}/events/friday-jam")
     reads(host.locator("#say"), "Nobody is watching")
+
+
+def test_the_command_opens_the_page(broadcast: Broadcast) -> None:
+    """Once the visit is over: somebody who watches before would keep the event from ending."""
+    eventually(broadcast.opened.exists, "a browser is started")
+    page = f"{broadcast.url}/watch/friday-jam\n"
+    eventually(lambda: broadcast.opened.read_text() == page, "it is given the page")
 
 
 def test_a_browser_in_which_hls_js_can_t_run_plays_it_itself(
