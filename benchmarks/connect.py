@@ -1,4 +1,4 @@
-"""What a viewer costs: connect rate, CPU and memory, against bare flask-sock endpoints.
+"""What a viewer costs: connect rate, CPU and memory, beside bare flask-sock and others.
 
 Each round starts every site afresh, one gunicorn worker each, and visits one after another, again
 and again, in an order that turns: what else the machine does falls on all of them. A ratio is
@@ -8,29 +8,23 @@ always between two sites of the same round.
 from __future__ import annotations
 
 import argparse
-import time
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from tests.servers import eventually
 
+from .contestants import SERVERS, SITES
 from .figures import spread, summary, table
 from .parts import Parts
-from .readings import cpu, descriptors, memory, threads
+from .readings import cpu, descriptors, memory, still, threads
 
-SERVERS = {
-    "gevent": ("-k", "gevent", "--worker-connections", "4000"),
-    "gthread": ("-k", "gthread", "--threads", "600"),
-}
-#: By its name: the site, its settings, and the event that viewer number n watches.
-SITES: dict[str, tuple[str, dict[str, Any], str]] = {
-    "floor": ("floor", {}, "one"),
-    "floor, ping": ("floor", {"SOCK_SERVER_OPTIONS": {"ping_interval": 25}}, "one"),
-    "streamend, one event": ("extension", {}, "one"),
-    "streamend, many events": ("extension", {}, "event-{n}"),
-}
-FLOORS = ("floor", "floor, ping")
+#: Whom a ratio is taken to: bare endpoints, without and with flask-sock's ping.
+FLOORS = ("bare flask-sock", "bare flask-sock, ping")
+#: What is compared.
+MEASURED = ("rate", "cpu", "life", "kib")
+SHORT = {"rounds": 1, "repeats": 1, "viewers": 200}
 #: Viewers who come and go before anything is measured: imports, caches, pools.
 WARM_UP = 50
 
@@ -61,6 +55,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--viewers", type=int, default=500, help="connections at once")
     parser.add_argument("--repeats", type=int, default=3, help="times they connect, each round")
     parser.add_argument("--servers", nargs="+", choices=SERVERS, default=list(SERVERS))
+    parser.add_argument("--sites", nargs="+", choices=SITES, default=list(SITES))
 
 
 def measure(options: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
@@ -74,10 +69,10 @@ def measure(options: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
             for number in range(options.rounds):
                 for name, sample in _round(options, server, number, redis_url).items():
                     samples[name].append(sample)
-            ordered = {name: samples[name] for name in SITES}
+            ordered = {name: samples[name] for name in options.sites}
             figures[server] = _figures(ordered)
             tables += _tables(server, options, ordered)
-    return {"connect": figures}, tables
+    return figures, tables
 
 
 def _round(
@@ -87,7 +82,7 @@ def _round(
     with Parts() as parts:
         sites = [
             _Site(parts, server, name, f"round-{number}-{place}", redis_url)
-            for place, name in enumerate(SITES)
+            for place, name in enumerate(options.sites)
         ]
         for repeat in range(options.repeats):
             turn = (number + repeat) % len(sites)
@@ -104,17 +99,12 @@ class _Site:
 
     def __init__(self, parts: Parts, server: str, name: str, own: str, redis_url: str) -> None:
         self.name = name
-        site, config, self._event = SITES[name]
-        if site == "extension":
-            config = {
-                **config,
-                "STREAMEND_REDIS_URL": redis_url,
-                "STREAMEND_NAMESPACE": own,
-                "STREAMEND_QUEUE": own,
-                "STREAMEND_DELAY": 60,
-            }
-        port, self._pid = parts.site(site, config, *SERVERS[server])
-        self._client = parts.client(port)
+        site = SITES[name]
+        self._event = site.event
+        port, self._pid = parts.site(
+            site.factory, site.config(server, redis_url, own, 60), *SERVERS[server]
+        )
+        self._client = parts.client(port, site.protocol)
         self._client.open(self._events("warm", WARM_UP))
         self._idle = descriptors(self._pid) - WARM_UP
         self._close()
@@ -129,7 +119,7 @@ class _Site:
         client_before = cpu(client.pid)
         self._seconds += client.open(self._events(tag, viewers))
         self._client_busy += cpu(client.pid) - client_before
-        _still(pid)
+        still(pid)
         self._busy += cpu(pid) - before
         if self._kib is None:
             # Later ones live partly in what the first left behind.
@@ -156,19 +146,14 @@ class _Site:
         self._client.close()
         most = self._idle + 12
         eventually(lambda: descriptors(self._pid) <= most, "the server has let go of its sockets")
-        _still(self._pid)
+        still(self._pid)
 
 
-def _still(pid: int) -> None:
-    """Wait until a process has nothing left to do."""
-    time.sleep(0.1)
-
-    def idle() -> bool:
-        before = cpu(pid)
-        time.sleep(0.1)
-        return cpu(pid) - before < 0.005
-
-    eventually(idle, "the server is idle")
+def _pairs(samples: Iterable[str]) -> list[tuple[str, str]]:
+    """Return each site with each floor it is compared to."""
+    names = list(samples)
+    floors = [name for name in names if name in FLOORS]
+    return [(name, floor) for floor in floors for name in names if name not in FLOORS]
 
 
 def _ratios(samples: dict[str, list[Sample]], name: str, floor: str, what: str) -> list[float]:
@@ -179,14 +164,15 @@ def _ratios(samples: dict[str, list[Sample]], name: str, floor: str, what: str) 
 def _figures(samples: dict[str, list[Sample]]) -> dict[str, Any]:
     return {
         "samples": {name: [asdict(s) for s in rows] for name, rows in samples.items()},
+        "summary": {
+            name: {what: summary([getattr(s, what) for s in rows]) for what in MEASURED}
+            for name, rows in samples.items()
+        },
         "ratios": {
             f"{name} / {floor}": {
-                what: summary(_ratios(samples, name, floor, what))
-                for what in ("rate", "cpu", "life", "kib")
+                what: summary(_ratios(samples, name, floor, what)) for what in MEASURED
             }
-            for name in samples
-            for floor in FLOORS
-            if name not in FLOORS
+            for name, floor in _pairs(samples)
         },
     }
 
@@ -202,11 +188,8 @@ def _tables(
     ]
     head = ["site", "connections/s", "CPU µs", "CPU µs with end", "KiB each", "threads", "client"]
     ratios = [
-        [f"{name} / {floor}"]
-        + [spread(_ratios(samples, name, floor, f)) for f in ("rate", "cpu", "life", "kib")]
-        for floor in FLOORS
-        for name in samples
-        if name not in FLOORS
+        [f"{name} / {floor}"] + [spread(_ratios(samples, name, floor, f)) for f in MEASURED]
+        for name, floor in _pairs(samples)
     ]
     how = f"{server}: {options.rounds} rounds of {options.repeats} x {options.viewers} viewers"
     return [

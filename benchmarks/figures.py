@@ -29,10 +29,10 @@ def spread(values: Sequence[float], form: str = ".2f") -> str:
 
 
 def table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a plain table with its columns aligned."""
+    """Return a table in Markdown, with its columns aligned for who reads it on a terminal."""
     widths = [max(len(row[n]) for row in (head, *rows)) for n in range(len(head))]
     lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"
         for row in (head, ["-" * width for width in widths], *rows)
     ]
-    return "\n".join([title, "", *lines, ""])
+    return "\n".join([title, "", *lines])

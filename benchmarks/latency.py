@@ -17,12 +17,18 @@ from redis import Redis
 from flask_streamend.store.redis import RedisStore
 from tests.servers import eventually
 
-from .connect import SERVERS
+from .contestants import SERVERS
 from .figures import quantile, spread, summary, table
 from .parts import Client, Parts
 from .readings import cpu
 
-WORKERS = ("flask streamend worker", "rq worker", "rq worker -w flask_streamend.Worker")
+#: By its name: which worker, and how many.
+WORKERS = {
+    "flask streamend worker": ("flask streamend worker", 1),
+    "two flask streamend worker": ("flask streamend worker", 2),
+    "rq worker": ("rq worker", 1),
+    "rq worker -w flask_streamend.Worker": ("rq worker -w flask_streamend.Worker", 1),
+}
 #: By its name: how many events end, and over how many seconds their viewers leave.
 SCENES = {"200 over 4 s": (200, 4.0), "200 at once": (200, 0.0), "1000 at once": (1000, 0.0)}
 #: Seconds of grace: longer than the leaves take.
@@ -30,14 +36,15 @@ DELAY = 5.0
 #: Seconds within which all must be told.
 PATIENCE = 90.0
 
-FIELDS = ("earliest", "p50", "p90", "p99", "latest", "span", "cpu")
+FIELDS = ("earliest", "p50", "p90", "p99", "latest", "span", "mails/s", "cpu")
+SHORT = {"rounds": 1, "scenes": ["200 at once"], "workers": ["flask streamend worker"]}
 Figures = dict[str, float]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of this measurement."""
-    parser.add_argument("--rounds", type=int, default=3, help="times each is measured")
-    parser.add_argument("--workers", nargs="+", choices=WORKERS, default=WORKERS)
+    parser.add_argument("--rounds", type=int, default=5, help="times each is measured")
+    parser.add_argument("--workers", nargs="+", choices=WORKERS, default=list(WORKERS))
     parser.add_argument("--scenes", nargs="+", choices=SCENES, default=list(SCENES))
 
 
@@ -62,11 +69,12 @@ def measure(options: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
         for kind in options.workers
     ]
     title = (
-        f"due to accepted, ms, {options.rounds} rounds; median (lowest-highest); span: all due"
-        " instants; CPU: the worker's own a notice, its forks' not counted"
+        f"From due to accepted, in ms; {options.rounds} rounds, median (lowest-highest); span: from"
+        " the first to the last due instant; cpu: of the workers for each notice, without their"
+        " forks."
     )
     head = ["scene", "worker", *FIELDS]
-    return {"latency": figures}, [table(title, head, rows)]
+    return figures, [table(title, head, rows)]
 
 
 def _with_worker(kind: str, scenes: list[str]) -> dict[str, Figures]:
@@ -81,15 +89,17 @@ def _with_worker(kind: str, scenes: list[str]) -> dict[str, Figures]:
             "MAIL_PORT": smtp_port,
             "FRONTEND_URL": "https://live.example.org",
         }
-        port, _ = parts.site("extension", config, *SERVERS["gevent"])
-        worker = parts.worker(kind, config)
+        port, _ = parts.site("sites:extension", config, *SERVERS["gevent"])
+        worker, count = WORKERS[kind]
+        pids = [parts.worker(worker, config).popen.pid for _ in range(count)]
         client = parts.client(port)
         redis = parts.enter_context(Redis.from_url(redis_url))
         store = RedisStore(redis, "streamend")
         _scene(client, store, accepted, "warm-up", 3, 0.0, lambda: 0.0)
         return {
             scene: _scene(
-                client, store, accepted, f"scene{n}", *SCENES[scene], lambda: cpu(worker.popen.pid)
+                *(client, store, accepted, f"scene{n}", *SCENES[scene]),
+                lambda: sum(map(cpu, pids)),
             )
             for n, scene in enumerate(scenes)
         }
@@ -127,5 +137,6 @@ def _scene(
         "p99": quantile(late, 0.99),
         "latest": late[-1],
         "span": (max(due.values()) - min(due.values())) * 1000,
+        "mails/s": (count - 1) / (max(at.values()) - min(at.values())),
         "cpu": spent / count * 1000,
     }

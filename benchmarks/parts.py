@@ -18,13 +18,24 @@ from tests.servers import Process, accepts, eventually, free_port, redis_program
 
 from .readings import children
 
+#: Each worker by the name a reader knows it by, as its command line after ``python -m``.
+WORKERS = {
+    "flask streamend worker": "flask streamend worker {queue}",
+    "rq worker": "rq.cli worker --url {url} {queue}",
+    "rq worker -w flask_streamend.Worker": (
+        "rq.cli worker --url {url} -w flask_streamend.Worker {queue}"
+    ),
+    "rq worker --with-scheduler": "rq.cli worker --url {url} --with-scheduler {queue}",
+    "rq, loaded before its forks": "benchmarks.rival_worker {url} {queue}",
+}
+
 
 class Client:
     """The viewers' process. See :mod:`benchmarks.viewers`."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, protocol: str) -> None:
         self._popen = subprocess.Popen(  # noqa: S603 - ourselves
-            [sys.executable, "-m", "benchmarks.viewers", str(port)],
+            [sys.executable, "-m", "benchmarks.viewers", str(port), protocol],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -35,7 +46,7 @@ class Client:
         """Return the process's id."""
         return self._popen.pid
 
-    def _order(self, **order: Any) -> float:
+    def _order(self, **order: Any) -> Any:
         assert self._popen.stdin is not None
         assert self._popen.stdout is not None
         self._popen.stdin.write(json.dumps(order) + "\n")
@@ -43,15 +54,21 @@ class Client:
         answer = self._popen.stdout.readline()
         if not answer:
             raise RuntimeError("the viewers' process failed; its error is above")
-        return float(json.loads(answer)["seconds"])
+        return json.loads(answer)
 
-    def open(self, events: Sequence[str], window: int = 16) -> float:
-        """Open a socket for each event; return the seconds it took."""
-        return self._order(open=list(events), window=window)
+    def open(self, events: Sequence[str], window: int = 16, apart: float = 0.0) -> float:
+        """Open a socket for each event, so many at a time; return the seconds it took.
 
-    def close(self, seconds: float = 0.0) -> float:
-        """Close all sockets, evenly over some seconds; return the seconds it took."""
-        return self._order(close=seconds)
+        :param apart: seconds between two at the least.
+        """
+        return float(self._order(open=list(events), window=window, apart=apart)["seconds"])
+
+    def close(self, seconds: float = 0.0, last: int | None = None) -> list[float]:
+        """Close sockets, evenly over some seconds; return when each was, since the epoch.
+
+        :param last: how many, of those who came last; None: all.
+        """
+        return [float(at) for at in self._order(close=seconds, last=last)["at"]]
 
     def stop(self) -> None:
         """End the process."""
@@ -94,12 +111,15 @@ class Parts(ExitStack):
         eventually(lambda: accepts(port), "the mail server listens")
         return port, accepted
 
-    def site(self, name: str, config: dict[str, Any], *args: str) -> tuple[int, int]:
-        """Start a site under gunicorn; return its port and its one worker's process id."""
+    def site(self, factory: str, config: dict[str, Any], *args: str) -> tuple[int, int]:
+        """Start a site under gunicorn; return its port and its one worker's process id.
+
+        :param factory: what makes it, as ``sites:floor``.
+        """
         port = free_port()
         process = self.start(
             *(sys.executable, "-m", "gunicorn", "-b", f"127.0.0.1:{port}", *args),
-            f"benchmarks.sites:{name}()",
+            f"benchmarks.{factory}()",
             env={"BENCH_CONFIG": json.dumps(config)},
         )
         process.wait_for("Booting worker")
@@ -108,23 +128,19 @@ class Parts(ExitStack):
         return port, worker
 
     def worker(self, kind: str, config: dict[str, Any]) -> Process:
-        """Start a worker: ``flask streamend worker``, ``rq worker``, or that with our class."""
+        """Start a worker, one of :data:`WORKERS`."""
         url = config["STREAMEND_REDIS_URL"]
-        commands = {
-            "flask streamend worker": ["flask", "streamend", "worker"],
-            "rq worker": ["rq.cli", "worker", "--url", url],
-            "rq worker -w flask_streamend.Worker": [
-                *("rq.cli", "worker", "--url", url, "-w", "flask_streamend.Worker")
-            ],
-        }
+        queue = config.get("STREAMEND_QUEUE", "default")
+        words = [word.format(url=url, queue=queue) for word in WORKERS[kind].split()]
         env = {"BENCH_CONFIG": json.dumps(config), "FLASK_APP": "benchmarks.sites:extension"}
-        worker = self.start(sys.executable, "-m", *commands[kind], env=env)
         with Redis.from_url(url) as redis:
-            eventually(lambda: redis.scard("rq:workers"), "the worker is registered")
+            before = int(redis.scard("rq:workers"))
+            worker = self.start(sys.executable, "-m", *words, env=env)
+            eventually(lambda: redis.scard("rq:workers") > before, "the worker is registered")
         return worker
 
-    def client(self, port: int) -> Client:
+    def client(self, port: int, protocol: str = "plain") -> Client:
         """Start the viewers' process for a site."""
-        client = Client(port)
+        client = Client(port, protocol)
         self.callback(client.stop)
         return client

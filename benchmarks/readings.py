@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 import platform
+import subprocess
 import time
-from importlib.metadata import version
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+
+from tests.servers import eventually, redis_program
 
 #: Whose versions a figure depends on.
 PACKAGES = (
     *("flask", "flask-sock", "simple-websocket", "gunicorn", "gevent", "greenlet"),
-    *("redis", "rq", "flask-mail", "flask-streamend"),
+    *("redis", "rq", "flask-mail", "flask-socketio"),
 )
 
 
@@ -33,6 +37,13 @@ def memory(pid: int) -> int:
     raise RuntimeError(f"/proc/{pid}/smaps_rollup has no Pss")
 
 
+def spent(pid: int, act: Callable[[], object]) -> float:
+    """Return the milliseconds of CPU that a process used while something was done."""
+    before = cpu(pid)
+    act()
+    return (cpu(pid) - before) * 1000
+
+
 def descriptors(pid: int) -> int:
     """Return how many files a process has open."""
     return len(os.listdir(f"/proc/{pid}/fd"))
@@ -48,6 +59,33 @@ def children(pid: int) -> list[int]:
     return [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
+def still(pid: int) -> None:
+    """Wait until a process has nothing left to do."""
+    time.sleep(0.1)
+
+    def idle() -> bool:
+        before = cpu(pid)
+        time.sleep(0.1)
+        return cpu(pid) - before < 0.005
+
+    eventually(idle, "the process is idle")
+
+
+def _redis_version() -> str:
+    """Return the version of the Redis that measurements start."""
+    program = redis_program() or "redis-server"
+    said = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)  # noqa: S603 - as the tests find it
+    return said.stdout.partition("v=")[2].partition(" ")[0]
+
+
+def _version(package: str) -> str:
+    """Return a package's version; empty where it is not installed."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
+
+
 def machine() -> dict[str, Any]:
     """Return what the figures were measured on."""
     return {
@@ -55,5 +93,6 @@ def machine() -> dict[str, Any]:
         "system": f"{platform.system()} {platform.release()}",
         "cores": os.cpu_count(),
         "load": round(os.getloadavg()[0], 2),
-        "packages": {name: version(name) for name in PACKAGES},
+        "redis": _redis_version(),
+        "packages": {name: found for name in PACKAGES if (found := _version(name))},
     }

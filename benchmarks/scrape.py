@@ -11,7 +11,6 @@ import os
 import signal
 import time
 from collections import defaultdict
-from collections.abc import Iterator
 from typing import Any
 from urllib.request import Request, urlopen
 
@@ -19,8 +18,9 @@ from redis import Redis
 
 from flask_streamend.store.base import Held
 from flask_streamend.store.redis import RedisStore
+from tests.commands import commands
 
-from .connect import SERVERS
+from .contestants import SERVERS
 from .figures import spread, summary, table
 from .parts import Parts
 from .readings import cpu
@@ -41,7 +41,8 @@ AT_ONCE = 500
 #: Scrapes of each process before anything is measured: connections, scripts, caches.
 WARM_UP = 2
 ACCEPT = "application/openmetrics-text; version=1.0.0"
-FIELDS = ("ms", "cpu", "KiB", "round trips", "commands")
+SHORT = {"rounds": 1, "scenes": ["100 events"]}
+FIELDS = ("ms", "cpu", "KiB", "sent", "commands")
 Figures = dict[str, float]
 
 
@@ -64,11 +65,11 @@ def measure(options: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
     figures[HUNG] = {"ms": summary(waits)}
     rows.append([HUNG, spread(waits, ".1f"), *("" for _ in FIELDS[1:])])
     title = (
-        f"/metrics of {PROCESSES} web processes (gunicorn gevent), {options.rounds} scrapes each;"
-        " median (lowest-highest); cpu: the web process's own, in ms; commands: with those that"
-        " scripts run inside Redis"
+        f"`/metrics` of {PROCESSES} web processes (gunicorn gevent), {options.rounds} scrapes each;"
+        " median (lowest-highest); cpu: the web process's own, in ms; sent: commands that reached"
+        " Redis; commands: with those that scripts ran there."
     )
-    return {"scrape": figures}, [table(title, ["scene", *FIELDS], rows)]
+    return figures, [table(title, ["scene", *FIELDS], rows)]
 
 
 def _scene(live: int, series: int, rounds: int) -> dict[str, list[float]]:
@@ -77,7 +78,9 @@ def _scene(live: int, series: int, rounds: int) -> dict[str, list[float]]:
     with Parts() as parts:
         redis_url = parts.redis()
         config = {"STREAMEND_REDIS_URL": redis_url, "STREAMEND_METRICS_MAX_EVENTS": series}
-        sites = [parts.site("extension", config, *SERVERS["gevent"]) for _ in range(PROCESSES)]
+        sites = [
+            parts.site("sites:extension", config, *SERVERS["gevent"]) for _ in range(PROCESSES)
+        ]
         redis = parts.enter_context(Redis.from_url(redis_url))
         _fill(RedisStore(redis, "streamend"), live)
         for number in range(WARM_UP + rounds):
@@ -94,7 +97,9 @@ def _hung(rounds: int) -> list[float]:
     with Parts() as parts:
         redis_url = parts.redis()
         config = {"STREAMEND_REDIS_URL": redis_url}
-        sites = [parts.site("extension", config, *SERVERS["gevent"]) for _ in range(PROCESSES)]
+        sites = [
+            parts.site("sites:extension", config, *SERVERS["gevent"]) for _ in range(PROCESSES)
+        ]
         redis = parts.enter_context(Redis.from_url(redis_url))
         _fill(RedisStore(redis, "streamend"), 1000)
         for port, _ in sites:
@@ -119,18 +124,16 @@ def _fill(store: RedisStore, live: int) -> None:
 
 def _scrape(redis: Redis, port: int, pid: int) -> Figures:
     """Scrape one process, with everything that reaches Redis meanwhile on record."""
-    with redis.monitor() as monitor:
+    with commands(redis) as found:
         busy = cpu(pid)
         took, page = _ask(port)
         busy = cpu(pid) - busy
-        redis.echo("over")
-        lines = [line["client_type"] for line in _until(monitor, "ECHO over")]
     return {
         "ms": took * 1000,
         "cpu": busy * 1000,
         "KiB": len(page) / 1024,
-        "round trips": sum(kind != "lua" for kind in lines),
-        "commands": len(lines),
+        "sent": len(found.sent),
+        "commands": len(found.ran),
     }
 
 
@@ -144,9 +147,3 @@ def _ask(port: int) -> tuple[float, bytes]:
     if b"# EOF" not in page:
         raise RuntimeError(f"no OpenMetrics page: {page[:200]!r}")
     return took, page
-
-
-def _until(monitor: Any, last: str) -> Iterator[dict[str, Any]]:
-    """Yield the commands on record before the last one."""
-    while (line := monitor.next_command())["command"] != last:
-        yield line
