@@ -6,6 +6,7 @@ ring late or never. So a job's argument names what to look at, and the store dec
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from datetime import timedelta
 from functools import wraps
@@ -33,6 +34,9 @@ FAILURE_TTL = 86_400
 AT_ONCE = 500
 #: The session of an alarm that is nobody's: it rings for whatever is ready.
 SWEEP = "sweep"
+#: Its ids, in turn. One that was just done may still be looked at by RQ's worker, which takes what
+#: is set anew under its id for a job that failed.
+SWEEPS = 8
 
 #: The session of the alarm that looks after every lease, for when no process is left that would.
 WATCH = "watch"
@@ -96,6 +100,7 @@ class RQAlarms:
         self._queue = Queue(queue, connection=redis)
         self._sealer = sealer
         self.tally = tally
+        self._sweep = random.randrange(SWEEPS)  # noqa: S311 - so that processes differ
 
     def job_id(self, session: str) -> str:
         """Return the id of a session's job: RQ allows letters, digits, ``_`` and ``-``."""
@@ -132,10 +137,15 @@ class RQAlarms:
 
     @_alarm
     def ring_unheard(self) -> None:
-        job_id = self.job_id(SWEEP)
-        if self._queue.get_job_position(job_id) is None:
-            arguments = self._arguments(Alarm("", SWEEP, 0, 0))
-            self._queue.enqueue(RING, *arguments, **options(job_id, 0))
+        ids = [self.job_id(f"{SWEEP}-{number}") for number in range(SWEEPS)]
+        with self._redis.pipeline(transaction=False) as pipe:
+            for job_id in ids:
+                pipe.lpos(self._queue.key, job_id)
+            if any(at is not None for at in pipe.execute()):
+                return
+        self._sweep = (self._sweep + 1) % SWEEPS
+        arguments = self._arguments(Alarm("", SWEEP, 0, 0))
+        self._queue.enqueue(RING, *arguments, **options(ids[self._sweep], 0))
 
     @_alarm
     def watch(self, lease: int) -> None:

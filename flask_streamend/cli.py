@@ -110,11 +110,15 @@ def deliveries(dead: bool, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([asdict(record) for record in records], indent=2))
         return
-    click.echo(f"{'delivery':<17} {'event':<32} {'state':<8} {'tries':>5}  {'due':<19}  error")
+    # Those of other channels, and of digests, have longer names.
+    wide = max([17, *(len(record.id) for record in records)])
+    long = max([32, *(len(record.event_id) for record in records)])
+    head = f"{'delivery':<{wide}} {'event':<{long}}"
+    click.echo(f"{head} {'state':<8} {'tries':>5}  {'due':<19}  error")
     for record in records:
         due = datetime.fromtimestamp(record.due_at).isoformat(" ", "seconds")
         click.echo(
-            f"{record.id:<17} {record.event_id:<32} {record.state:<8} {record.attempts:>5}"
+            f"{record.id:<{wide}} {record.event_id:<{long}} {record.state:<8} {record.attempts:>5}"
             f"  {due}  {printable(record.error)}".rstrip()
         )
 

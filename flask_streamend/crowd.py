@@ -183,15 +183,16 @@ class Crowd:
             if viewer.listens:
                 viewer.tell(clients)
 
-    def _held(self, event_id: str, whole: bool = False) -> Held:
+    def _held(self, event_id: str, number: int, whole: bool = False) -> Held:
         """Return what is reported of an event.
 
+        :param number: the next report's to the store.
         :param whole: to a store that may know nothing of it.
         """
         known, viewers = self._known.get(event_id) or Known(), self._viewers.get(event_id, set())
         if whole:
             known.names.update(viewer.name for viewer in viewers if viewer.name)
-        return known.held(len(viewers))
+        return known.held(len(viewers), number)
 
     def _named(self, event_id: str, names: tuple[str, ...]) -> None:
         """Note that a report with these names was answered, and have the others follow."""

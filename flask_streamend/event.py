@@ -6,6 +6,7 @@ import inspect
 import re
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeVar
+from uuid import UUID
 
 from . import words
 from .errors import ConfigurationError, EventIdError
@@ -41,15 +42,20 @@ def check_event_id(event_id: str) -> str:
     )
 
 
+def _text(key: Any) -> Any:
+    """Return a primary key, where it is a number or a UUID, as the text it is in this package."""
+    is_key = isinstance(key, (int, UUID)) and not isinstance(key, bool)
+    return str(key) if is_key else key
+
+
 def check_viewer_id(viewer_id: object) -> str:
     """Return a viewer's id as text; a primary key may be given as it is.
 
-    :raises ValueError: where it is neither a text that is not empty nor a whole number.
+    :raises ValueError: where it is neither a text that is not empty nor a number or a UUID.
     """
-    if isinstance(viewer_id, int) and not isinstance(viewer_id, bool):
-        return str(viewer_id)
-    if isinstance(viewer_id, str) and viewer_id:
-        return viewer_id
+    name: object = _text(viewer_id)
+    if isinstance(name, str) and name:
+        return name
     what = repr(viewer_id) if viewer_id in (None, "", True, False) else type(viewer_id).__name__
     raise ValueError(f"{what} is no viewer's id: expected a text that is not empty")
 
@@ -61,10 +67,15 @@ def check_loader(loader: _L) -> _L:
     """
     if not callable(loader):
         raise ConfigurationError(f"The loader is {loader!r}: expected a function")
-    if inspect.iscoroutinefunction(loader):
+    calls = (loader, loader.__call__, getattr(loader, "record", None))
+    if any(map(inspect.iscoroutinefunction, calls)):
         name = getattr(loader, "__qualname__", repr(loader))
         raise ConfigurationError(f"The loader {name} is async: expected a function made with def")
     return loader
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def check_delay(delay: float, what: str) -> float:
@@ -73,11 +84,7 @@ def check_delay(delay: float, what: str) -> float:
     :param what: what is being checked, for the error's text.
     :raises ValueError: where it is no number from 0 to 86,400.
     """
-    if (
-        not isinstance(delay, (int, float))
-        or isinstance(delay, bool)
-        or not 0 <= delay <= MAX_DELAY
-    ):
+    if not _is_number(delay) or not 0 <= delay <= MAX_DELAY:
         raise ValueError(f"{what} is {delay!r}: expected a number of seconds from 0 to 86,400")
     return float(delay)
 
@@ -123,12 +130,8 @@ class Preferences:
             raise ValueError(f"Preferences.muted is {self.muted!r}: expected True or False")
         if self.delay is not None:
             check_delay(self.delay, "Preferences.delay")
-        seconds: object = self.digest
-        if seconds is not None and not (
-            isinstance(seconds, (int, float))
-            and not isinstance(seconds, bool)
-            and 0 < seconds <= MAX_DIGEST
-        ):
+        seconds: Any = self.digest
+        if seconds is not None and not (_is_number(seconds) and 0 < seconds <= MAX_DIGEST):
             raise ValueError(
                 f"Preferences.digest is {seconds!r}: expected a number of seconds over 0 and up"
                 " to 604,800, or None"
@@ -141,11 +144,11 @@ def _is_channel(name: object) -> bool:
 
 @dataclass(frozen=True)
 class Event:
-    """What an event loader tells of an event.
+    """What an event loader tells of an event; ids may be numbers and UUIDs, as primary keys are.
 
     :param id: the event's id, as in its socket's URL.
     :param name: its name, as the host knows it.
-    :param host_id: whose event it is.
+    :param host_id: whose event it is; empty: nobody's, and in no digest with others.
     :param host_email: where the notice goes; ``None`` or empty: nobody is told, and it is counted.
     :param delay: this event's grace period in seconds (0 to 86,400); ``None``: the host's, else
         the default.
@@ -160,13 +163,11 @@ class Event:
     preferences: Preferences | None = None
 
     def __post_init__(self) -> None:
-        # Primary keys are often integers; the rest of this package knows ids as text.
         for name in ("id", "host_id"):
-            value: object = getattr(self, name)
-            if isinstance(value, int):
-                object.__setattr__(self, name, str(value))
+            object.__setattr__(self, name, _text(getattr(self, name)))
         check_event_id(self.id)
         _check_type("Event.name", self.name, str)
+        _check_type("Event.host_id", self.host_id, str)
         _check_type("Event.host_email", self.host_email, str, type(None))
         _check_type("Event.preferences", self.preferences, Preferences, type(None))
         if self.delay is not None:

@@ -22,7 +22,7 @@ from .store.base import Look
 from .store.bounds import QUIET_MS
 from .store.redis import RedisStore
 from .telemetry import tracing
-from .telemetry.logs import ids, log, make_visible
+from .telemetry.logs import ids, log, make_visible, mask
 from .telemetry.names import ERRORS
 
 #: Milliseconds after which an alarm that this worker could do nothing about rings again.
@@ -62,14 +62,16 @@ def ring(namespace: str, sealed: str) -> None:
     if look.ready == 0 and not look.waiting:
         log.debug("A stale alarm rang: nothing is due")
         return
-    make_visible()
     # Other workers introduce themselves; of a plain one nothing is known before it loads one.
     plain = not current_app and _loaded is None
     try:
         app = application()
     except ApplicationError as error:
+        make_visible()
         _give_up(store, job, "worker-app", error.__cause__ or error)
         return
+    # Not before: an application that configures logging is not given each line twice.
+    make_visible()
     store.note_problem("worker-app", False)
     with app.app_context():
         state = state_of(app)
@@ -149,7 +151,8 @@ def _look_after(store: RedisStore, job: Job, lease: int) -> None:
 def _give_up(store: RedisStore, job: Job, code: str, cause: BaseException) -> None:
     """Say what is wrong with this worker, and set the alarm again for one that is set up right."""
     trace = ids(str(job.meta.get("traceparent", "")))
-    log.error("%s (%s: %s)", line(code), type(cause).__name__, cause, extra=trace)
+    # As long as it is: at its end an import says what is missing.
+    log.error("%s (%s: %s)", line(code), type(cause).__name__, mask(str(cause)), extra=trace)
     store.add({ERRORS.field("queue"): 1})
     store.note_problem(code, True)
     _set_again(job, _whole(job, "due") or 0, RETRY_MS)

@@ -28,6 +28,7 @@ class Known:
     :ivar elsewhere: viewers in other processes, as last heard.
     :ivar most: most viewers here since the last report.
     :ivar unsure: most viewers here since the last report that was answered.
+    :ivar said: the number of the last report to say of viewers who were here since the one before.
     :ivar left: when the last viewer here left, likewise.
     :ivar alone: whether at last contact no other process held viewers of it.
     :ivar leaving: the same, where it is traced.
@@ -42,6 +43,7 @@ class Known:
     elsewhere: int = 0
     most: int = 0
     unsure: int = 0
+    said: int = 0
     left: float = 0.0
     alone: bool = False
     leaving: Leaving | None = None
@@ -52,9 +54,14 @@ class Known:
         if name and len(self.names) < NAMES:
             self.names.add(name)
 
-    def held(self, count: int) -> Held:
-        """Return what is reported of it, and begin to count the most anew."""
+    def held(self, count: int, number: int) -> Held:
+        """Return what is reported of it, and begin to count the most anew.
+
+        :param number: the next report's to the store; a stand-in may have this one before.
+        """
         most, self.most = self.most, 0
+        if most:
+            self.said = number
         unsure = self.unsure = max(most, self.unsure)
         if count == 0 == most and self.peak:
             most = RESTORE
@@ -63,7 +70,9 @@ class Known:
         left = 0 if count else int((now - self.left) * 1000)
         names = tuple(sorted(self.names)[:NAMES])
         return Held(
-            *(count, self.session, self.delay, most, age, self.peak, left, unsure), names=names
+            *(count, self.session, self.delay, most, age, self.peak, left, unsure),
+            ago=number - self.said if unsure else 0,
+            names=names,
         )
 
     def learn(self, row: Reported, now: int, count: int, all_there: bool = True) -> None:

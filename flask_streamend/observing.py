@@ -11,7 +11,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable
 from contextlib import nullcontext
-from inspect import Parameter, signature
+from inspect import Parameter, iscoroutinefunction, signature
 from typing import Any
 
 from blinker import NamedSignal
@@ -107,6 +107,9 @@ class Observers:
         """Send a signal and wait for its receivers; each one's failure is its own."""
         for receiver in list(signal.receivers_for(self._app)):
             try:
+                if iscoroutinefunction(receiver):
+                    # What it returns is a promise, which nobody would keep.
+                    raise TypeError("the receiver is async: expected a function made with def")
                 with nullcontext() if has_app_context() else self._app.app_context():
                     receiver(self._app, **_taken(receiver, what))
             except Exception:  # noqa: BLE001 - the application's code

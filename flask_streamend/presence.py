@@ -150,7 +150,7 @@ class Presence(Crowd):
             room = UNHEARD - len(self._unheard)
             self._unheard.update(sorted(changed - self._ours - self._unheard)[:room])
             ours = self._ours if begins else self._ours & changed
-            held = {event_id: self._held(event_id, whole=begins) for event_id in ours}
+            held = {event_id: self._held(event_id, self.seq + 1, begins) for event_id in ours}
         ends = self._begin_ends(held)
         if begins:
             wait = self._lease / 1000 - self._contact.silent()
@@ -240,7 +240,7 @@ class Presence(Crowd):
             self._resume()
         with self._lock:
             names = events | set(self._viewers) if full else events
-            held = {event_id: self._held(event_id, whole=full) for event_id in names}
+            held = {event_id: self._held(event_id, self.seq + 1, full) for event_id in names}
         ends = self._begin_ends(held)
         self.seq += 1
         report = self._store.report(

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import json
+from collections.abc import Iterable
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -54,9 +55,12 @@ def _fingerprint(key: str) -> str:
     return hmac.new(key.encode(), b"flask_streamend fingerprint", hashlib.sha256).hexdigest()[:16]
 
 
-def keys_for(keys: tuple[str, ...], secret_key: str | bytes | None) -> tuple[str, ...]:
+def keys_for(
+    keys: tuple[str, ...], secret_key: str | bytes | None, fallbacks: Iterable[str | bytes] = ()
+) -> tuple[str, ...]:
     """Return the keys given, else one derived from the application's secret key.
 
+    :param fallbacks: secret keys of before a rotation, newest first: of each one is derived, too.
     :raises ConfigurationError: where there is neither.
     """
     if keys:
@@ -66,7 +70,11 @@ def keys_for(keys: tuple[str, ...], secret_key: str | bytes | None) -> tuple[str
             "Neither STREAMEND_ENCRYPTION_KEYS nor SECRET_KEY is set: expected one of them, the"
             " same in every web process and worker, to seal what lies in Redis"
         )
+    return tuple(map(_derived, (secret_key, *fallbacks)))
+
+
+def _derived(secret_key: str | bytes) -> str:
     secret = secret_key.encode() if isinstance(secret_key, str) else secret_key
     # A purpose of its own, so that this key opens nothing else the secret key protects.
     derived = HKDF(SHA256(), 32, salt=None, info=b"flask_streamend sealing").derive(secret)
-    return (base64.urlsafe_b64encode(derived).decode(),)
+    return base64.urlsafe_b64encode(derived).decode()

@@ -197,7 +197,9 @@ def renew(state: AppState) -> None:
     hooks = Checks(
         *(dict(state.settings.hook_checks), state.store, guests, state.sealer),
         state.settings.hook_ttl,
+        lambda event: int(state.loading.event(event).grace(state.settings.delay) * 1000),
         lambda: state.tally.error("hook"),
+        lambda: presence.epoch,
     )
     tasks = (presence.tick, endings.tick, sweep.tick, state.write_counts, introduction.tick)
     for task in (*tasks, hooks.tick):
@@ -216,7 +218,8 @@ def _asking_at_once(state: AppState) -> int:
 
 def _keys(app: Flask, settings: Settings) -> tuple[str, ...]:
     try:
-        return keys_for(settings.encryption_keys, app.config.get("SECRET_KEY"))
+        fallbacks = app.config.get("SECRET_KEY_FALLBACKS") or ()
+        return keys_for(settings.encryption_keys, app.config.get("SECRET_KEY"), fallbacks)
     except ConfigurationError:
         if not settings.in_memory:
             raise

@@ -35,6 +35,7 @@ class Receiver:
     :param context: with it, it speaks TLS.
     :param headers: what it sends with each answer.
     :ivar names: the server names that TLS clients asked for.
+    :ivar answers: set: it answers; else it waits until it is.
     """
 
     def __init__(
@@ -48,6 +49,8 @@ class Receiver:
         self.requests: list[Request] = []
         self.statuses = list(statuses)
         self.names: list[str | None] = []
+        self.answers = threading.Event()
+        self.answers.set()
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -55,6 +58,7 @@ class Receiver:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 found = {name.lower(): value for name, value in self.headers.items()}
                 receiver.requests.append(Request(self.path, found, body))
+                receiver.answers.wait(PATIENCE)
                 self.send_response(receiver.statuses.pop(0) if receiver.statuses else 204)
                 for name, value in (headers or {}).items():
                     self.send_header(name, value)

@@ -41,7 +41,7 @@ class Nginx:
     """nginx with the lines of docs/streaming-servers.md, on ports of its own.
 
     :param site: the application it calls.
-    :param workers: its worker processes.
+    :param workers: its worker processes; they pass streams to each other.
     :param pushes: it sends each stream on to another application of its own, which calls nobody.
     """
 
@@ -77,8 +77,9 @@ class Nginx:
         shown = shown.replace("http {", f"http {{\naccess_log {self._log};\n{temporary}", 1)
         # Root's nginx would write as somebody who may not enter the folder.
         user = "user root;\n" if os.geteuid() == 0 else ""
+        passing = f"rtmp_auto_push on;\nrtmp_socket_dir {folder};\n" * (workers > 1)
         self._config.write_text(
-            f"{user}load_module {MODULE};\nworker_processes {workers};\ndaemon off;\n"
+            f"{user}load_module {MODULE};\n{passing}worker_processes {workers};\ndaemon off;\n"
             f"pid {folder}/pid;\n"
             f"error_log {folder}/error.log notice;\nevents {{}}\n{shown}"
         )

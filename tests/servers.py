@@ -32,15 +32,21 @@ T = TypeVar("T")
 PATIENCE = 30.0
 
 
-def eventually(check: Callable[[], T], what: str, patience: float = PATIENCE) -> T:
-    """Return the first truthy answer of ``check``; fail, naming ``what``, where none comes."""
+def eventually(
+    check: Callable[[], T], what: str | Callable[[], str], patience: float = PATIENCE
+) -> T:
+    """Return the first truthy answer of ``check``; fail, naming ``what``, where none comes.
+
+    :param what: what did not come; or a function that says it as things are by then.
+    """
     until, pause = time.monotonic() + patience, threading.Event()
     while True:
         answer = check()
         if answer:
             return answer
         if time.monotonic() > until:
-            pytest.fail(f"not within {patience:g} s: {what}")
+            said = what if isinstance(what, str) else what()
+            pytest.fail(f"not within {patience:g} s: {said}")
         pause.wait(0.02)
 
 

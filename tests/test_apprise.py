@@ -7,11 +7,13 @@ import logging
 import subprocess
 import sys
 from dataclasses import replace
+from typing import Any
 
 import apprise
 import pytest
 
 from flask_streamend import AppriseChannel, ConfigurationError, Event, Notice
+from flask_streamend.notices.apprise import HANGING
 from flask_streamend.notices.failures import reason_of
 
 from .receivers import hostile, receiver, wait
@@ -106,6 +108,19 @@ def test_a_service_that_never_answers_is_a_time_out() -> None:
     assert reason_of(caught.value) == "timeout"
 
 
+def test_a_service_that_hangs_holds_up_no_other() -> None:
+    """However many of its calls hang, another channel's are made."""
+    with hostile(wait) as server, receiver() as other:
+        hangs = AppriseChannel(f"{address(server.url)}?rto=20", timeout=0.1)
+        for _ in range(HANGING):
+            with pytest.raises(TimeoutError, match="took longer"):
+                hangs.send(NOTICE)
+        with pytest.raises(TimeoutError, match="earlier calls are not over yet"):
+            hangs.send(NOTICE)
+        AppriseChannel(address(other.url), name="other").send(NOTICE)
+    assert len(other.requests) == 1
+
+
 def test_nothing_of_it_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     """At the finest level neither Apprise nor what it sends by writes down name or address."""
     caplog.set_level(1)
@@ -143,8 +158,12 @@ def test_a_url_that_apprise_does_not_know_is_said_where_it_is_made(
 
 def test_no_url_a_bad_name_a_bad_time_out() -> None:
     """Each is an error that says what was expected."""
-    with pytest.raises(ConfigurationError, match="has no URL"):
-        AppriseChannel([])
+    no_url: tuple[Any, ...] = ([], None)
+    for none in no_url:
+        with pytest.raises(ConfigurationError, match="has no URL"):
+            AppriseChannel(none)
+    with pytest.raises(ConfigurationError, match="Apprise knows no such URL"):
+        AppriseChannel(7)  # type: ignore[arg-type]
     with pytest.raises(ConfigurationError, match="1 to 32 of"):
         AppriseChannel("json://localhost/", name="Über")
     with pytest.raises(ConfigurationError, match=r"0\.1 to 30"):

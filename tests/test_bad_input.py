@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
+from uuid import UUID
 
 import pytest
 from flask import Flask
@@ -14,7 +15,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from itsdangerous import URLSafeTimedSerializer
 
-from flask_streamend import ConfigurationError, Event, StreamEnd
+from flask_streamend import ConfigurationError, Event, StreamEnd, signals
 from flask_streamend.access import LONGEST_TOKEN, SKEW, Refusal, Tokens, origin_refused
 from flask_streamend.errors import EventIdError
 from flask_streamend.event import check_event_id
@@ -200,18 +201,55 @@ async def promise(event_id: str) -> None:
     """Return a promise."""
 
 
+class Promise:
+    """An object that is called as the function is."""
+
+    async def __call__(self, event_id: str) -> None:
+        """Answer later."""
+
+
+class Recorder:
+    """A loader that would never have recorded what it was told of."""
+
+    def __call__(self, event_id: str) -> None:
+        """Know no event."""
+
+    async def record(self, notices: object) -> None:
+        """Write it down later."""
+
+
 def test_an_async_loader_stops_at_once() -> None:
     """A loader made with ``async def`` would let everybody in: it is an error where it is set."""
     streamend: Any = StreamEnd()
     for setter in (streamend.event_loader, streamend.viewer_loader):
         with pytest.raises(ConfigurationError, match="promise is async: expected a function"):
             setter(promise)
+        with pytest.raises(ConfigurationError, match="is async: expected a function"):
+            setter(Promise())
+        with pytest.raises(ConfigurationError, match="is async: expected a function"):
+            setter(Recorder())
         with pytest.raises(ConfigurationError, match="expected a function"):
             setter("load_event")
     for name in ("event_loader", "viewer_loader"):
         bad: dict[str, Any] = {name: promise}
         with pytest.raises(ConfigurationError, match="promise is async"):
             StreamEnd(**bad)
+
+
+def test_an_async_receiver_is_a_failure(caplog: pytest.LogCaptureFixture) -> None:
+    """It would never have run: that is said, and counted, and the host is told."""
+    app = make_app("memory://")
+
+    async def receive(_app: Flask, **what: object) -> None:
+        """Archive it later."""
+
+    with live(app) as stage, signals.event_ended.connected_to(receive, sender=app):
+        with stage.viewer("jam"):
+            pass
+        stage.advance(31)
+        assert len(stage.notices) == 1
+        assert stage.state.tally.pending()["errors|hook"] == 1
+    assert "the receiver is async: expected a function made with def" in caplog.text
 
 
 class Awaited:
@@ -254,6 +292,8 @@ def test_an_event_loader_s_wrong_answer_loses_nothing(
     [
         ("name", None, "Event.name is of type NoneType: expected str"),
         ("name", b"jam", "Event.name is of type bytes: expected str"),
+        ("host_id", None, "Event.host_id is of type NoneType: expected str"),
+        ("host_id", ["h"], "Event.host_id is of type list: expected str"),
         ("host_email", ["h@example.org"], "Event.host_email is of type list: expected str or None"),
         ("preferences", {"muted": True}, "Event.preferences is of type dict: expected Preferences"),
     ],
@@ -295,9 +335,14 @@ def test_a_failing_viewer_loader_fills_no_log(caplog: pytest.LogCaptureFixture) 
     assert state(app).tally.pending()["errors|websocket"] == 5
 
 
-def test_a_viewer_may_be_a_primary_key() -> None:
-    """A whole number is an id as well."""
+@pytest.mark.parametrize("key", [7, UUID("1b9d6bcd-bbfd-4b2d-9b5d-ab8dfbbd4bed")], ids=shown)
+def test_a_viewer_may_be_a_primary_key(key: Any) -> None:
+    """A whole number is an id as well, and so is a UUID; in a token too."""
     app = make_app("memory://")
-    state(app).extension.viewer_loader(lambda event_id: 7)  # type: ignore[type-var]
-    with live(app) as stage, stage.socket("jam"):
-        assert stage.clients("jam") == 1
+    streamend = state(app).extension
+    streamend.viewer_loader(lambda event_id: key)
+    with live(app) as stage:
+        token = streamend.join_token("jam", key)
+        with stage.socket("jam"), stage.socket("jam", query=f"token={token}"):
+            assert stage.clients("jam") == 2
+            assert stage.status("jam").unique_viewers == 1

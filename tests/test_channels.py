@@ -86,6 +86,11 @@ def test_the_receiver_of_the_page_verifies_and_knows_a_repeat(
         hook.send(NOTICE)
         assert caplog.messages.count("jam has ended") == 1
         hook.send(replace(NOTICE, message_id="<streamend.2@example.org>"))
+        gig = replace(NOTICE, event=Event("gig", "Gig", "h1", None), session="s2")
+        digest = replace(NOTICE, members=(NOTICE, gig), message_id="<streamend.4@example.org>")
+        for _ in range(2):
+            hook.send(digest)
+        assert caplog.messages.count("gig has ended") == 1
         forged = WebhookChannel(url, f"whsec_{b64encode(b'x' * 32).decode()}", allow_private=True)
         with pytest.raises(OSError, match="401 Unauthorized") as caught:
             forged.send(replace(NOTICE, message_id="<streamend.3@example.org>"))
@@ -94,7 +99,7 @@ def test_the_receiver_of_the_page_verifies_and_knows_a_repeat(
         server.shutdown()
         thread.join(PATIENCE)
         server.server_close()
-    assert len(names["seen"]) == caplog.messages.count("jam has ended") == 2
+    assert len(names["seen"]) == caplog.messages.count("jam has ended") == 3
 
 
 def test_the_message_of_the_page_is_what_is_sent() -> None:

@@ -123,10 +123,12 @@ def test_dead_letters_are_read_taken_up_and_let_go(ground: Ground, redis_url: st
         assert store.settle(delivery, "me", "email", Outcome.DEAD, error, 0) >= 0
         return delivery
 
-    first, second = give_up("first"), give_up("second")
+    first, second = give_up("first"), give_up("a-second-one-with-a-name-as-long-as-this")
     status, printed, _ = ground.command(env, "deliveries", "--dead")
     assert status == 0
-    assert [line.split()[0] for line in printed.splitlines()[1:]] == [second, first]
+    head, *lines = printed.splitlines()
+    assert [line.split()[0] for line in lines] == [second, first]
+    assert [line.index(" dead ") for line in lines] == [head.index(" state ")] * 2
     assert printed.count("550-no such 550 ?[2Jbody") == 2
     assert ground.command(env, "dismiss", first)[:2] == (0, f"{first}: let go\n")
     assert ground.command(env, "dismiss", first)[:2] == (1, f"{first}: no dead letter\n")

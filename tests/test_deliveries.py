@@ -16,6 +16,7 @@ from jinja2 import FileSystemLoader
 from flask_streamend import Event, MailChannel, Notice, Preferences, StreamEnd, signals
 from flask_streamend.errors import ConfigurationError
 from flask_streamend.event import NoticeRecord
+from flask_streamend.notices.base import Skip
 from flask_streamend.store.base import Record
 from flask_streamend.store.memory import MemoryStore
 from flask_streamend.testing import live
@@ -379,6 +380,18 @@ def test_hosts_have_digests_of_their_own(desk: Desk, inbox: Inbox) -> None:
     assert desk.store._digests == {}
 
 
+def test_what_has_no_host_s_id_is_in_no_digest(desk: Desk, inbox: Inbox) -> None:
+    """Events that are nobody's have no host in common: each is told at once, by itself."""
+    events = ("jam~digest-600", "gig~digest-600")
+    for event_id in events:
+        event = load_event(event_id)
+        assert event is not None
+        desk.changed[event_id] = replace(event, host_id="", host_email=f"{event_id}@example.org")
+    desk.end(*events)
+    assert sorted(inbox.recipients) == sorted(f"{event_id}@example.org" for event_id in events)
+    assert desk.store._digests == {}
+
+
 def test_who_is_gone_or_muted_by_then_is_left_out(desk: Desk, inbox: Inbox) -> None:
     """A digest tells what is still to be told, and counts what is not."""
     events = [f"jam{number}~digest-600" for number in range(4)]
@@ -524,12 +537,66 @@ def test_the_documented_channel_tells(capsys: pytest.CaptureFixture[str]) -> Non
     assert rows["gig"].error.endswith("there is no board")
 
 
+class Choosy(Hook):
+    """A channel that tells beforehand whom it does not tell."""
+
+    def check(self, notice: Notice) -> None:
+        """Skip everybody, by a word that is counted or by one that is not."""
+        raise Skip("muted" if notice.event.id == "jam" else f"{notice.event.host_email} left")
+
+
+def test_a_channel_skips_by_the_words_that_are_counted(caplog: pytest.LogCaptureFixture) -> None:
+    """Any other word could be anything, an address too: it is a failure, and stands nowhere."""
+    app = Flask("choosy")
+    app.config.update(STREAMEND_REDIS_URL="memory://", MAIL_DEFAULT_SENDER="live@example.org")
+    wishes = Preferences(channels=("choosy",))
+    streamend = StreamEnd(app, channels=[Choosy("choosy", "")])
+    streamend.event_loader(lambda event_id: Event(event_id, "n", "1", "h@example.org", 0, wishes))
+    store = state(app).store
+    end(store, "jam", "gig")
+    with app.app_context():
+        state(app).deliverer.deliver_due()
+    rows = {row.event_id: row for row in store.records(10)}
+    assert (rows["jam"].state, rows["jam"].error) == ("skipped", "muted")
+    assert rows["gig"].state == "retrying"
+    assert "expected no_loader, no_event, no_address, muted, suppressed" in rows["gig"].error
+    assert store.totals(0).counters["skips|muted"] == 1
+    assert "left" not in caplog.text + rows["gig"].error
+
+
 def test_the_documented_test_passes() -> None:
     """An application's own test of a digest, as it is shown."""
     example("def test_a_digest")["test_a_digest"]()
 
 
 # Registering.
+
+
+class Promising:
+    """A channel that would send nothing, and count as one that did."""
+
+    name = "promising"
+
+    async def send(self, notice: Notice) -> None:
+        """Promise to send."""
+
+
+class Patient(Hook):
+    """A channel that would ask later whom it tells, and tell everybody."""
+
+    def __init__(self) -> None:
+        super().__init__("patient", "")
+
+    async def check(self, notice: Notice) -> None:
+        """Promise to look."""
+
+
+class Slow(Hook):
+    """A channel that says how long it may take."""
+
+    def __init__(self, name: str, longest: Any) -> None:
+        super().__init__(name, "")
+        self.longest = longest
 
 
 @pytest.mark.parametrize(
@@ -541,6 +608,13 @@ def test_the_documented_test_passes() -> None:
         ([Hook("x" * 33, "")], "expected 1 to 32"),
         ([Hook("a", ""), Hook("a", "")], "named 'a' as another one: expected two names"),
         ([type("Mute", (), {"name": "mute"})()], "Mute, named 'mute': expected a method send"),
+        ([Slow("a", -1)], "Slow, named 'a', whose longest is -1: expected the seconds"),
+        ([Slow("a", 121)], "over 0 and up to 120"),
+        ([Slow("a", "30")], "whose longest is '30': expected"),
+        ([Slow("a", math.nan)], "whose longest is nan: expected"),
+        ([Promising()], "Promising, named 'promising', whose send is async: expected a method"),
+        ([Patient()], "Patient, named 'patient', whose check is async: expected a method"),
+        ([Promising], "Promising itself: expected one that was made, Promising(…)"),
         (7, "is int: expected a list of channels"),
     ],
 )

@@ -34,22 +34,29 @@ from sqlalchemy import (
     create_engine,
 )
 from sqlalchemy.event import listen
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from flask_streamend import (
     ConfigurationError,
     DirectoryError,
     Event,
+    PermanentError,
     Preferences,
     SQLAlchemyDirectory,
     StreamEnd,
 )
+from flask_streamend.directory import asking
 from flask_streamend.directory.tables import LOOK_AGAIN
+from flask_streamend.event import NoticeRecord
 from flask_streamend.state import state_of
 
 from .apps.directory import EVENTS, USERS, fill
 from .postgres import PostgresServer
 
 MakeEngine = Callable[..., Engine]
+
+#: Seconds in which a table is found on a slow machine, too.
+FAR = 4
 
 
 @pytest.fixture
@@ -212,6 +219,20 @@ def test_an_event_without_a_host_has_no_address(engine: Engine) -> None:
     assert directory("2") == Event("2", "2", "99", None)
 
 
+def test_a_db_with_bind_keys_alone_is_an_error_with_the_cure(tmp_path: Path) -> None:
+    """Which of several databases has the tables is said by giving its engine."""
+    db, app = SQLAlchemy(), Flask("bound")
+    app.config["SQLALCHEMY_BINDS"] = {"live": f"sqlite:///{tmp_path / 'live.db'}"}
+    db.init_app(app)
+    with app.app_context():
+        engine = db.engines["live"]
+        fill(engine, "jam")
+        with pytest.raises(ConfigurationError, match=r"bind keys: .* db\.engines"):
+            SQLAlchemyDirectory(db)("jam")
+        assert SQLAlchemyDirectory(engine)("jam")
+        engine.dispose()
+
+
 @pytest.fixture
 def app() -> Flask:
     """Return an application with the extension, to count on."""
@@ -236,6 +257,10 @@ def app() -> Flask:
         ('{"channels": [1]}', Preferences(), "channels is not a list of names"),
         ('{"theme": "dark", "muted": null}', Preferences(), None),
         ("null", None, None),
+        ('{"channels": ["E-Mail"]}', Preferences(), "each 1 to 32 of a-z 0-9 _ -"),
+        ('{"digest": 604801}', Preferences(), "over 0 and up to 604,800"),
+        (f'{{"delay": 1{"0" * 400}, "muted": true}}', Preferences(muted=True), "0 to 86,400"),
+        ("[" * 5000 + "]" * 5000, None, "no JSON object"),
     ],
 )
 def test_malformed_preferences_are_a_warning_and_the_default(
@@ -264,6 +289,45 @@ def test_malformed_preferences_are_a_warning_and_the_default(
         assert complaint in caplog.text
         assert caplog.messages[0].startswith("Event 7: ")
         assert counted == {"errors|event_loader": 1}
+
+
+def test_preferences_that_only_the_database_can_read_are_a_warning(
+    engine: Engine, app: Flask, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Numbers and depths that JSON may have and a program may not: the event is there."""
+    tables(engine, users=", notification_preferences JSON")
+    run(engine, "INSERT INTO users (id) VALUES (2)")
+    run(engine, "INSERT INTO events VALUES (7, 'Jam', 1), (8, 'Gig', 2)")
+    for host, stored in ((1, f'{{"delay": 1{"0" * 400}}}'), (2, "[" * 2000 + "]" * 2000)):
+        run(engine, f"UPDATE users SET notification_preferences = '{stored}' WHERE id = {host}")
+    with app.app_context():
+        directory = SQLAlchemyDirectory(engine)
+        found = [directory("7"), directory("8")]
+    assert [event and event.preferences for event in found] == [Preferences(), None]
+    assert state_of(app).tally.pending() == {"errors|event_loader": 2}
+    assert all(len(message) < 200 for message in caplog.messages)
+
+
+@pytest.mark.parametrize("shared", ["events", "users"])
+def test_an_id_of_several_rows_names_no_event(engine: Engine, shared: str) -> None:
+    """Where ids are unique within a tenant only, no tenant's host is told of another's event."""
+    for table, columns in {
+        "users": "id INTEGER, email TEXT",
+        "events": "id INTEGER, name TEXT, host_id INTEGER",
+        "emails": "event_id INTEGER, session TEXT, channel TEXT, status TEXT,"
+        " UNIQUE (event_id, session, channel)",
+    }.items():
+        run(engine, f"CREATE TABLE {table} (tenant INTEGER, {columns})")
+    for tenant in (1, 2) if shared == "users" else (1,):
+        run(engine, f"INSERT INTO users VALUES ({tenant}, 1, 'host{tenant}@example.org')")
+    for tenant in (1, 2) if shared == "events" else (1,):
+        run(engine, f"INSERT INTO events VALUES ({tenant}, 7, 'Jam of {tenant}', 1)")
+    directory = SQLAlchemyDirectory(engine)
+    with pytest.raises(ConfigurationError, match=r"several rows.* events\.id and users\.id"):
+        directory("7")
+    notice = NoticeRecord("7", "s1", "email", "sent", "<1@example.org>", 1, "", 1.0)
+    with pytest.raises(PermanentError, match="several rows"):
+        directory.record([notice])
 
 
 @pytest.mark.parametrize("stored", ["abc", "-1", "1e9"])
@@ -365,6 +429,14 @@ def test_something_else_than_a_database_is_an_error() -> None:
         SQLAlchemyDirectory("sqlite://")
 
 
+def test_an_asynchronous_engine_is_an_error_with_the_cure() -> None:
+    """Nothing in this package runs in an event loop: said where it is given, and not at an end."""
+    engine = create_async_engine("postgresql+psycopg://nobody@127.0.0.1/nothing")
+    for given in (engine, engine.sync_engine):
+        with pytest.raises(ConfigurationError, match=r"asynchronous .*sqlalchemy\.create_engine"):
+            SQLAlchemyDirectory(given)
+
+
 def test_without_sqlalchemy_the_cure_is_said() -> None:
     """The name is there all the same; using it says what to install."""
     program = (
@@ -453,6 +525,32 @@ def test_a_paused_postgresql_is_given_up(
     assert directory("jam") is not None
 
 
+def test_a_database_that_is_far_away_is_found_step_by_step(
+    make_engine: MakeEngine, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A table is looked at in one statement; one that was found is known to the next try."""
+    monkeypatch.setattr(asking, "ALL", FAR)
+    postgres.empty()
+    engine = make_engine(postgres.url)
+    tables(engine)
+    run(engine, "INSERT INTO events VALUES (7, 'Jam', 1)")
+    looks: list[str] = []
+
+    def far_away(connection: Any, cursor: Any, statement: str, *_: Any) -> None:
+        if "pg_attribute" in statement:
+            looks.append(statement)
+            if len(looks) == 2:
+                time.sleep(FAR + 0.2)
+
+    listen(engine, "before_cursor_execute", far_away)
+    directory = SQLAlchemyDirectory(engine)
+    with pytest.raises(DirectoryError):
+        directory("7")
+    assert len(looks) == 2
+    assert directory("7") == Event("7", "Jam", "1", "host@example.org")
+    assert len(looks) == 3
+
+
 def test_a_postgresql_that_was_restarted_is_asked_again_at_once(
     postgres: PostgresServer, make_engine: MakeEngine
 ) -> None:
@@ -472,6 +570,42 @@ def test_a_postgresql_that_was_restarted_is_asked_again_at_once(
             " AND backend_type = 'client backend'"
         )
     assert directory("jam") is not None
+
+
+FORKED = """\
+import os, sys
+from sqlalchemy import create_engine, text
+from flask_streamend import SQLAlchemyDirectory
+
+engine = create_engine(sys.argv[1])
+directory = SQLAlchemyDirectory(engine)
+
+def backend():
+    assert directory("jam").name == "The jam"
+    with engine.connect() as connection:
+        return connection.scalar(text("SELECT pg_backend_pid()"))
+
+print(backend(), flush=True)
+if os.fork() == 0:
+    print(backend(), flush=True)
+    os._exit(0)
+os.wait()
+print(backend(), flush=True)
+"""
+
+
+def test_a_fork_has_connections_of_its_own(postgres: PostgresServer) -> None:
+    """``flask streamend worker`` asks by the application's pool, and forks for its other jobs."""
+    postgres.empty()
+    engine = create_engine(postgres.url)
+    fill(engine, "jam")
+    engine.dispose()
+    url = postgres.url.render_as_string(hide_password=False)
+    command = [sys.executable, "-c", FORKED, url]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    parent, child, again = done.stdout.split()
+    assert child != parent, "two processes at one connection"
+    assert again == parent, "the parent's is still open"
 
 
 def test_what_is_asked_of_it_is_not_in_an_error(engine: Engine) -> None:

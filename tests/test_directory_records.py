@@ -11,7 +11,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, MetaData, Table, create_engine, select
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    Engine,
+    Float,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    create_engine,
+    select,
+)
 
 from flask_streamend import DirectoryError, PermanentError, SQLAlchemyDirectory
 from flask_streamend.directory import recorder
@@ -214,6 +228,63 @@ def test_ids_are_as_each_table_has_them(engine: Engine) -> None:
     assert (row["event_id"], row["host_id"]) == (7, 1)
     with pytest.raises(PermanentError, match=r"event_id does not fit the column sent\.event_id"):
         directory.record([notice(event_id="jam")])
+
+
+class Zoned(TypeDecorator[datetime]):
+    """Times with a zone in a column without: SQLAlchemy's own documentation has such a type."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Any) -> datetime | None:
+        """Take no time without a zone."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise TypeError("a time without a zone")
+        return value.astimezone(timezone.utc).replace(tzinfo=None)
+
+
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql"], indirect=True)
+@pytest.mark.parametrize(
+    ("kind", "stored"),
+    [
+        (Zoned(), UTC.replace(tzinfo=None)),
+        (DateTime(), UTC.replace(tzinfo=None)),
+        (Float(), AT),
+        (BigInteger(), int(AT)),
+        (Text(), UTC.isoformat()),
+    ],
+)
+def test_a_time_is_as_its_column_has_times(engine: Engine, kind: Any, stored: object) -> None:
+    """With a zone for a type of the application's own, seconds in a column of numbers, a text."""
+    key = [Column(name, String(64)) for name in recorder.KEY]
+    columns = (
+        *key,
+        Column("status", Text),
+        Column("sent_at", kind),
+        UniqueConstraint(*recorder.KEY),
+    )
+    sent = Table("sent", MetaData(), *columns)
+    sent.create(engine)
+    SQLAlchemyDirectory(engine, emails=sent).record([notice()])
+    (row,) = rows(engine, "sent")
+    assert row["sent_at"] == stored
+
+
+@pytest.mark.parametrize("engine", ["postgresql", "postgresql as another"], indirect=True)
+def test_a_status_may_be_an_enumeration(engine: Engine) -> None:
+    """What it has is written; what it lacks is refused, whole, and takes nothing else along."""
+    states = "'sent', 'retrying'"
+    run(engine, f"CREATE TYPE states AS ENUM ({states})")
+    run(engine, f"CREATE TABLE sent (event_id TEXT, status states, {KEY})")
+    directory = SQLAlchemyDirectory(engine, emails="sent")
+    directory.record([notice("retrying"), notice(channel="sms")])
+    directory.record([notice("sent")])
+    with pytest.raises(PermanentError, match="dead"):
+        directory.record([notice("dead", channel="push")])
+    assert [row["status"] for row in rows(engine, "sent")] == ["sent", "sent"]
+    run(engine, "DROP TABLE sent", "DROP TYPE states")
 
 
 def test_a_row_that_is_refused_is_for_good_and_not_shown(engine: Engine) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import string
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -66,10 +67,11 @@ def test_an_id_near_a_reserved_one_is_let_in(event_id: str) -> None:
     assert check_event_id(event_id) == event_id
 
 
-def test_integer_ids_become_text() -> None:
-    """A primary key may be given as it is."""
-    event = Event(7, "n", 12, "h@example.org")  # type: ignore[arg-type]
-    assert (event.id, event.host_id) == ("7", "12")
+@pytest.mark.parametrize("key", [7, UUID("1b9d6bcd-bbfd-4b2d-9b5d-ab8dfbbd4bed")])
+def test_a_primary_key_becomes_text(key: Any) -> None:
+    """A number or a UUID may be given as it is."""
+    event = Event(key, "n", key, "h@example.org")
+    assert (event.id, event.host_id) == (str(key), str(key))
 
 
 def test_an_event_checks_its_id() -> None:

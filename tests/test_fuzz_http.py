@@ -10,8 +10,6 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from werkzeug.routing import Rule
 
-from flask_streamend.state import state_of
-
 from .apps.local import make_app
 
 TOKEN = "open-sesame"
@@ -156,7 +154,8 @@ def test_a_guarded_page_is_shut_until_a_token_is_set(rule: str) -> None:
     assert ask(APP, rule, Authorization=f"Basic {basic}") == 200
 
 
-def test_a_token_is_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("which", ["api", "hook"])
+def test_a_token_is_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch, which: str) -> None:
     """What was given goes to hmac.compare_digest whole, and to nothing that stops early."""
     import hmac
 
@@ -168,6 +167,9 @@ def test_a_token_is_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -
         return compare(one, other)
 
     monkeypatch.setattr(hmac, "compare_digest", watch)
-    assert ask(APP, "/streamend/events", Authorization="Bearer guess") == 401
+    if which == "api":
+        assert ask(APP, "/streamend/events", Authorization="Bearer guess") == 401
+    else:
+        hooked = make_app("memory://", STREAMEND_HOOK_TOKEN=TOKEN).test_client()
+        assert hooked.post("/streamend/hooks/srs?token=guess").status_code == 401
     assert seen == [(b"guess", TOKEN.encode())]
-    assert state_of(APP).settings.api_token == TOKEN

@@ -79,9 +79,12 @@ def answering() -> Iterator[Answering]:
 
 def checks_of(hooked: Hooked, kind: str, url: str) -> Checks:
     """Return what checks one server for an application."""
-    state, ttl = hooked.state, hooked.state.settings.hook_ttl
-    fail = lambda: state.tally.error("hook")  # noqa: E731
-    return Checks({kind: url}, state.store, state.guests, state.sealer, ttl, fail)
+    state, settings = hooked.state, hooked.state.settings
+    return Checks(
+        *({kind: url}, state.store, state.guests, state.sealer, settings.hook_ttl),
+        lambda _: int(settings.delay * 1000),
+        lambda: state.tally.error("hook"),
+    )
 
 
 def srs(*clients: tuple[str, bool], server: str = "vid-0xk989d", **more: str) -> bytes:
@@ -147,6 +150,26 @@ def test_who_is_there_for_longer_than_its_time_stays(answering: Answering) -> No
         checks.run()
         assert store.heartbeat("", 0, 0).expired == ()
         assert (hooked.clients(), hooked.status().state) == (2, "live")
+
+
+def test_what_a_process_that_crashed_left_is_gone_after_its_time(answering: Answering) -> None:
+    """nginx goes on with another, as after a reload: who is on a page outlives that time."""
+    hooked = Hooked(STREAMEND_HOOK_TTL=60)
+    store, now = hooked.state.store, 1_700_000_000.0
+    assert isinstance(store, MemoryStore)
+    store._clock = lambda: now
+    checks = checks_of(hooked, "nginx-rtmp", f"http://{answering.address}/stat")
+    hooked.nginx("play", 3)
+    nginx(answering, 5, 3)
+    checks.run()
+    hooked.nginx("play", 6)
+    for top in (7, 8):
+        nginx(answering, top, 6, pid=8)
+        now += 40
+        checks.run()
+    for event in store.heartbeat("", 0, 0).expired:
+        hooked.state.guests.expire(event)
+    assert hooked.clients() == 1
 
 
 def test_srs_that_was_started_anew_has_lost_its_clients(answering: Answering) -> None:
@@ -350,6 +373,153 @@ def test_a_server_that_is_away_or_hangs_changes_nothing(
     checks.run()
     assert hooked.counted("errors|hook") == 3
     assert hooked.clients() == 1
+
+
+def empty(hooked: Hooked) -> None:
+    """Have the store forget all, as a Redis does that lost its data."""
+    assert isinstance(hooked.state.store, MemoryStore)
+    MemoryStore.__init__(hooked.state.store, by_viewers=hooked.state.settings.by_viewers)
+    assert (hooked.status().state, hooked.clients()) == ("idle", 0)
+
+
+def test_an_emptied_store_learns_again_who_is_there(answering: Answering) -> None:
+    """Who left just then is counted until two checks missed him: nobody was told that he left."""
+    hooked = Hooked(STREAMEND_END_ON="publisher")
+    hooked.srs("on_publish", "p")
+    for client in ("a", "b", "c"):
+        hooked.srs("on_play", client)
+    checks = checks_of(hooked, "srs", f"http://{answering.address}")
+    answering.body = srs(("a", False), ("b", False), ("c", False), ("p", True))
+    checks.run()
+    empty(hooked)
+    hooked.srs("on_stop", "b")
+    answering.body = srs(("a", False), ("p", True))
+    checks.run()
+    assert (hooked.clients(), hooked.status().state) == (3, "live"), "b's out came, c's was lost"
+    checks.run()
+    checks.run()
+    assert (hooked.clients(), hooked.status().state) == (1, "live")
+    hooked.srs("on_stop", "a")
+    assert hooked.status().state == "live", "its publisher keeps it again"
+    hooked.srs("on_unpublish", "p")
+    assert hooked.status().state == "ending"
+
+
+@pytest.mark.parametrize("heard", [True, False])
+def test_an_end_of_just_then_is_not_lost(answering: Answering, heard: bool) -> None:
+    """A publisher's stop ends its event, though it found an empty store, or was not heard of."""
+    hooked = Hooked(STREAMEND_END_ON="publisher")
+    hooked.srs("on_publish", "p")
+    checks = checks_of(hooked, "srs", f"http://{answering.address}")
+    answering.body = srs(("p", True))
+    checks.run()
+    empty(hooked)
+    if heard:
+        hooked.srs("on_unpublish", "p")
+    answering.body = srs()
+    for state in ("live", "live", "ending"):
+        checks.run()
+        assert hooked.status().state == state
+
+
+def test_who_may_have_been_told_of_is_not_brought_back(answering: Answering) -> None:
+    """Who is not there any more, for a grace period or longer, may have ended the event before."""
+    hooked = Hooked(STREAMEND_DELAY=0)
+    hooked.srs("on_play", "a")
+    checks = checks_of(hooked, "srs", f"http://{answering.address}")
+    answering.body = srs(("a", False))
+    checks.run()
+    empty(hooked)
+    answering.body = srs()
+    checks.run()
+    assert hooked.status().state == "idle"
+
+
+def test_who_was_purged_is_not_brought_back(answering: Answering) -> None:
+    """A store that lost nothing knows better; so it does of an event that was stopped."""
+    hooked = Hooked()
+    hooked.srs("on_play", "a")
+    checks = checks_of(hooked, "srs", f"http://{answering.address}")
+    answering.body = srs(("a", False))
+    checks.run()
+    with hooked.app.app_context():
+        hooked.streamend.purge("jam")
+    for _ in range(3):
+        checks.run()
+    empty(hooked)
+    checks.run()
+    assert hooked.status().state == "idle"
+
+
+def test_who_checked_before_tells_though_another_checks_now(answering: Answering) -> None:
+    """Whichever process comes first to an emptied store; and though the server was away then."""
+    hooked = Hooked()
+    hooked.srs("on_play", "a")
+    first, second = (checks_of(hooked, "srs", f"http://{answering.address}") for _ in range(2))
+    answering.body = srs(("a", False))
+    first.run()
+    empty(hooked)
+    second.run()
+    assert hooked.clients() == 0
+    answering.status = 503
+    first.run()
+    answering.status = 200
+    first.run()
+    assert hooked.clients() == 1
+    asked = len(answering.asked)
+    first.run()
+    assert len(answering.asked) == asked, "from then on the other checks alone"
+
+
+def test_each_process_s_page_brings_back_its_own(answering: Answering) -> None:
+    """One worker's page says nothing of another's players: the next page may."""
+    hooked = Hooked(STREAMEND_DELAY=0)
+    for number in (3, 4):
+        hooked.nginx("play", number)
+    checks = checks_of(hooked, "nginx-rtmp", f"http://{answering.address}/stat")
+    for top, number, pid in ((6, 3, 7), (7, 4, 8)):
+        nginx(answering, top, number, pid=pid)
+        checks.run()
+    empty(hooked)
+    for top, number, pid, there in ((8, 3, 7, 1), (9, 3, 7, 1), (10, 4, 8, 2), (11, 3, 7, 2)):
+        nginx(answering, top, number, pid=pid)
+        checks.run()
+        assert hooked.clients() == there
+
+
+def test_a_store_and_a_server_that_start_anew_together_lose_no_end(answering: Answering) -> None:
+    """As when their machine does: the viewers of before are known here alone, and are gone."""
+    hooked = Hooked()
+    hooked.nginx("play", 3)
+    checks = checks_of(hooked, "nginx-rtmp", f"http://{answering.address}/stat")
+    nginx(answering, 50, 3)
+    checks.run()
+    empty(hooked)
+    nginx(answering, 20, pid=8)
+    for state in ("live", "live", "ending"):
+        checks.run()
+        assert hooked.status().state == state
+
+
+def test_another_life_of_the_store_is_checked_at_once(
+    answering: Answering, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not only when it is time: the store waits for a lease, and no longer."""
+    monkeypatch.setattr("flask_streamend.hooks.checks.EVERY", 3600.0)
+    hooked = Hooked()
+    state, life = hooked.state, ["first"]
+    url = {"srs": f"http://{answering.address}"}
+    rest = (state.store, state.guests, state.sealer, 60, lambda _: 0, lambda: None, lambda: life[0])
+    checks = Checks(url, *rest)
+    answering.body = srs()
+    for number in (1, 2):
+        checks.tick()
+        eventually(lambda: len(answering.asked) == number, "it is asked")  # noqa: B023 - at once
+        assert checks._thread is not None
+        checks._thread.join()
+        checks.tick()
+        life[0] = "second"
+    assert len(answering.asked) == 2
 
 
 def test_one_process_at_a_time_checks(answering: Answering) -> None:

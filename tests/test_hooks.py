@@ -115,6 +115,14 @@ def test_only_who_has_the_token_may_call(server: str) -> None:
     assert hooked.app.test_client().get(f"/streamend/hooks/{server}").status_code == 405
 
 
+def test_a_token_may_stand_in_an_address_as_it_is() -> None:
+    """Of base64's signs the plus is a space there, and nobody need know."""
+    hooked = Hooked(STREAMEND_HOOK_TOKEN="a+b/c==")
+    for query in ("?token=a+b/c==", "?token=a%2Bb%2Fc%3D%3D"):
+        assert hooked.post("nginx-rtmp", query, data={"call": "connect"}).status_code // 100 == 2
+    assert hooked.post("nginx-rtmp", "?token=a b").status_code == 401
+
+
 def test_nginx_s_players_come_and_go_once(hooked: Hooked) -> None:
     """``on_done`` comes besides ``on_play_done``, and repeats change nothing."""
     for _ in range(2):

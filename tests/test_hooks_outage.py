@@ -14,6 +14,7 @@ import pytest
 from .conftest import missing
 from .ground import Ground
 from .servers import PATIENCE, RedisServer, Site, eventually, redis_program
+from .test_hook_checks import Answering, nginx
 
 TOKEN = "hook-secret"
 #: Seconds.
@@ -43,7 +44,8 @@ def ground(server: RedisServer, tmp_path: Path) -> Iterator[Ground]:
 
 def call(site: Site, what: str, event: str, number: int) -> int:
     """Call as nginx-rtmp does, and return the status."""
-    body = urlencode({"app": "live", "clientid": number, "call": what, "name": event}).encode()
+    who = {"app": "live", "addr": "127.0.0.1", "clientid": number}
+    body = urlencode({**who, "call": what, "name": event}).encode()
     url = f"http://127.0.0.1:{site.port}/streamend/hooks/nginx-rtmp?token={TOKEN}"
     with urllib.request.urlopen(url, body, timeout=PATIENCE) as answer:
         status: int = answer.status
@@ -95,3 +97,55 @@ def test_what_is_called_while_redis_hangs_counts_when_it_is_back(
         ground.wait(event, "live", 0)
     ground.all_told()
     assert len(ground.mailbox.mails()) == 1
+
+
+def test_a_stop_outlives_a_redis_that_was_emptied(ground: Ground) -> None:
+    """Its process puts it back as a stop, which no viewer who is still there resumes."""
+    site = ground.site(
+        STREAMEND_LEASE=LEASE,
+        STREAMEND_DELAY=DELAY,
+        STREAMEND_HOOK_TOKEN=TOKEN,
+        STREAMEND_END_ON="publisher",
+    )
+    viewer = site.watch("stops")
+    call(site, "publish", "stops", 0)
+    ground.wait("stops", "live", 1)
+    call(site, "publish_done", "stops", 0)
+    session = ground.wait("stops", "ending", 1).session
+    ground.redis.flushall()
+    assert ground.wait("stops", "ending", 1).session == session
+    ground.worker(site)
+    assert "The stream was stopped." in ground.told("stops").text()
+    viewer.close()
+
+
+@pytest.fixture
+def page() -> Iterator[Answering]:
+    """Return what answers as nginx's page."""
+    page = Answering()
+    yield page
+    page.close()
+
+
+def test_a_stop_while_redis_is_away_and_comes_back_empty_is_not_lost(
+    server: RedisServer, ground: Ground, page: Answering
+) -> None:
+    """Who checked last knows that it was published, and the page that it is no more."""
+    nginx(page, 10, 1)
+    site = ground.site(
+        app="streaming",
+        STREAMEND_LEASE=LEASE,
+        STREAMEND_DELAY=600,
+        STREAMEND_HOOK_TOKEN=TOKEN,
+        STREAMEND_END_ON="publisher",
+        STREAMEND_HOOK_CHECKS={"nginx-rtmp": f"http://{page.address}/stat"},
+    )
+    call(site, "publish", "stops", 1)
+    ground.wait("stops", "live", 0)
+    asked = len(page.asked)
+    eventually(lambda: len(page.asked) > asked + 1, "the publisher is seen")
+    server.stop()
+    assert call(site, "publish_done", "stops", 1) // 100 == 2
+    nginx(page, 11)
+    server.start()
+    ground.wait("stops", "ending", 0)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
+from pathlib import Path
 from threading import Thread
 
 import pytest
@@ -244,6 +248,52 @@ def test_an_application_that_cannot_be_loaded_is_a_line_with_the_cure(
     assert len(scheduled(redis)) == 1
 
 
+def test_why_an_application_cannot_be_loaded_shows_no_address(
+    app: Flask,
+    redis: Redis,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    tmp_path: Path,
+) -> None:
+    """What its own code raises may be anything; the address in it is masked."""
+    path = tmp_path / "raising_app.py"
+    path.write_text("raise LookupError('no mailbox of live@example.org')")
+    monkeypatch.setenv("FLASK_APP", str(path))
+    ring_now(app)
+    work(redis)
+    assert "LookupError: no mailbox of l***@example.org" in caplog.text
+    assert "live@" not in caplog.text
+
+
+LOGGING_APP = """\
+import logging, os
+from tests.apps.local import make_app
+
+logging.basicConfig(format="root: %(message)s", level="INFO")
+app = make_app(os.environ["URL"], MAIL_PORT=int(os.environ["MAIL"]))
+"""
+
+
+def test_an_application_s_own_logging_has_each_line_once(
+    app: Flask, redis: Redis, redis_url: str, mailbox: Mailbox, tmp_path: Path
+) -> None:
+    """A plain worker loads the application, and with it how it logs, when a job needs it."""
+    (tmp_path / "logging_app.py").write_text(LOGGING_APP)
+    ring_now(app)
+    mail, path = str(mailbox.port), str(tmp_path / "logging_app.py")
+    done = subprocess.run(
+        [sys.executable, "-m", "rq.cli", "worker", "--burst", "--url", redis_url],
+        env={**os.environ, "URL": redis_url, "MAIL": mail, "FLASK_APP": path},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    said = [line for line in done.stdout.splitlines() if "notification scheduled for" in line]
+    assert [line.partition(":")[0] for line in said] == ["root"]
+
+
 def test_a_ring_too_early_is_set_again(app: Flask, redis: Redis, mailbox: Mailbox) -> None:
     """Before its instant an alarm tells nobody, and is set again for no earlier than that."""
     report = ring_now(app, delay=HOUR)
@@ -370,6 +420,22 @@ def test_alarms_are_taken_back_where_they_wait(app: Flask, alarms: RQAlarms, red
     alarms.disarm(["5e55", "c0de"])
     assert redis.keys("rq:job:*") == []
     assert redis.keys("rq:queue:*") == redis.keys("rq:scheduled:*") == []
+
+
+def test_one_alarm_rings_for_what_nobody_hears(alarms: RQAlarms, redis: Redis) -> None:
+    """One is queued at a time; the next has another id, for RQ may not have done with the first.
+
+    Its worker looks at a job once more when the fork is over. One that was queued anew by then it
+    took for a fork that had died, and kept it among the failed.
+    """
+    queue, ids = Queue("default", connection=redis), set()
+    for _ in range(3):
+        alarms.ring_unheard()
+        alarms.ring_unheard()
+        (job_id,) = queue.get_job_ids()
+        ids.add(job_id)
+        queue.remove(job_id)
+    assert len(ids) == 3
 
 
 def test_an_alarm_that_cannot_be_set_is_counted() -> None:

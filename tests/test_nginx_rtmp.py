@@ -48,10 +48,18 @@ def by_publisher(ground: Ground) -> Iterator[Streaming]:
     yield from _started(ground, "publisher")
 
 
-def _started(ground: Ground, end_on: str) -> Iterator[Streaming]:
+@pytest.fixture
+def by_two_processes(ground: Ground) -> Iterator[Streaming]:
+    """Return what ends by its publisher, with two workers which push each stream on."""
+    yield from _started(ground, "publisher", "two", workers=2, pushes=True)
+
+
+def _started(
+    ground: Ground, end_on: str, name: str = "one", workers: int = 1, pushes: bool = False
+) -> Iterator[Streaming]:
     if (what := lacking()) is not None:
         missing(what, CURE)
-    started = streaming(ground, end_on, end_on)
+    started = streaming(ground, f"{end_on}-{name}", end_on, workers, pushes)
     worker = ground.worker(started[0])
     yield started
     started[2].stop()
@@ -110,6 +118,29 @@ def test_ten_players_leave_in_all_the_ways_they_do(by_viewers: Streaming, ground
     mail = ground.told("tv")
     assert ground.status("tv").state == "idle"
     assert "All viewers have disconnected" in mail.text()
+    assert site.metric("streamend_sessions_unaccounted") == 0
+
+
+def test_an_emptied_redis_is_told_who_is_at_two_processes(
+    by_two_processes: Streaming, ground: Ground
+) -> None:
+    """What nginx passes on is nobody, a page that lacks the other's players removes nobody."""
+    site, nginx, ffmpegs = by_two_processes
+    publisher = ffmpegs.publish("duo")
+    ground.wait("duo", "live", 0)
+    players = [ffmpegs.play("duo") for _ in range(6)]
+    ground.wait("duo", "live", 6)
+    nginx.checked(8)
+    assert ground.status("duo").clients == 6
+    ground.redis.flushall()
+    # One process's page has the publisher.
+    eventually(lambda: len(list(ground.store.guests(""))) == 7, "all are back, and it is")
+    ground.wait("duo", "live", 6)
+    for player in players[:3]:
+        player.signal(SIGKILL)
+    ground.wait("duo", "live", 3)
+    quit_(publisher)
+    assert "The stream was stopped." in ground.told("duo").text()
     assert site.metric("streamend_sessions_unaccounted") == 0
 
 

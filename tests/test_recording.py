@@ -43,7 +43,7 @@ class Book:
         if self.fails:
             raise self.fails.pop(0)
         if any(notice.event_id in self.refuses for notice in notices):
-            raise PermanentError("no such column")
+            raise PermanentError("no column for host@example.org,\nor any other")
         self.written += notices
 
 
@@ -130,7 +130,9 @@ def test_a_record_that_is_refused_holds_up_no_other(
     book.go.set()
     stage.state.recording.finish()
     assert {one.event_id for one in book.written} == {"gig", "set"}
-    assert "The notice of event jam, sent, is in the ledger and not recorded" in caplog.text
+    said = "PermanentError: no column for h***@example.org, or any other"
+    assert f"event jam, sent, is in the ledger and not recorded: {said}" in caplog.text
+    assert "host@" not in caplog.text
     assert errors(stage) == 1
     assert len(stage.notices) == 3
 

@@ -20,7 +20,7 @@ import flask_streamend
 USED: dict[str, tuple[object, set[str]]] = {
     "rq.Queue": (
         Queue,
-        {"enqueue", "enqueue_in", "get_job_position", "key"},
+        {"enqueue", "enqueue_in", "key"},
     ),
     "rq.queue.Queue": (Queue, set()),
     "rq.Worker": (

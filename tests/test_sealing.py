@@ -10,6 +10,7 @@ from flask_streamend import ConfigurationError, StreamEnd
 from flask_streamend.sealing import Sealer, keys_for
 
 from .apps.local import NO_REDIS, make_app, state
+from .apps.pages import ROOT, marked
 
 
 def key() -> str:
@@ -23,6 +24,36 @@ def test_the_derived_key_is_stable() -> None:
     assert derived == "USEm0CAAEc6h2pZWWyHBkRubCUiedsqWQviCLezMdlw="
     assert keys_for((), b"the secret") == (derived,)
     assert keys_for((), "another secret") != (derived,)
+
+
+def test_a_secret_key_of_before_still_opens() -> None:
+    """A secret key is rotated as Flask has it: what the one of before sealed and signed opens."""
+    config = {"STREAMEND_REDIS_URL": "memory://", "MAIL_DEFAULT_SENDER": "live@example.org"}
+    apps = [Flask("before"), Flask("after"), Flask("without")]
+    fallbacks: list[list[str] | None] = [None, ["old"], None]
+    for app, secret, old in zip(apps, ("old", "new", "new"), fallbacks, strict=True):
+        app.config.update(config, SECRET_KEY=secret, SECRET_KEY_FALLBACKS=old)
+        StreamEnd(app)
+    before, after, without = map(state, apps)
+    sealed, token = before.sealer.seal("jam", "s1"), before.tokens.make("jam", "ann", 60)
+    assert after.sealer.unseal(sealed) == ("jam", "s1")
+    assert after.tokens.check(token, "jam") == "ann"
+    assert before.sealer.name("ann") in after.sealer.pseudonyms("ann")[1:]
+    assert before.sealer.unseal(after.sealer.seal("jam", "s2")) is None
+    assert without.sealer.unseal(sealed) is None
+
+
+def test_the_page_goes_from_a_derived_key_to_one_of_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As it is shown: the new key seals, and the derived one opens what lies there."""
+    new = key()
+    monkeypatch.setenv("LIVE_KEY", new)
+    app = Flask("shown")
+    app.config["SECRET_KEY"] = "the secret"
+    page = ROOT / "docs" / "configuration.md"
+    exec(compile(marked(page, "file", "keys.py").body, "keys.py", "exec"), {"app": app})
+    assert app.config["STREAMEND_ENCRYPTION_KEYS"] == [new, *keys_for((), "the secret")]
 
 
 def test_given_keys_go_before_the_secret_key() -> None:

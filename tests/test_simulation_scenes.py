@@ -9,6 +9,7 @@ import pytest
 
 from flask_streamend.alarms_local import LocalAlarms
 from flask_streamend.ending import Alarm, Alarms
+from flask_streamend.known import Known
 from flask_streamend.notices.attempts import lease_of
 from flask_streamend.notices.settling import RECORD
 from flask_streamend.owed import Owed
@@ -249,6 +250,19 @@ def test_a_session_that_went_on_in_an_emptied_store_is_told_of_too(
     run(world, 60)
     assert [sent.due >= again.closed + DELAY for sent in told(world)] == [False, True]
     assert len({sent.session for sent in told(world)}) == 2
+
+
+def test_a_report_names_the_last_one_that_said_what_is_not_answered() -> None:
+    """So that a store which heard that one, and none since, knows that it is no news."""
+    known = Known(most=1)
+    said = [known.held(0, 5), known.held(0, 6), known.held(0, 8)]
+    assert [(held.most, held.unsure, held.ago) for held in said] == [
+        (1, 1, 0),
+        (0, 1, 1),
+        (0, 1, 3),
+    ]
+    known.learn(Reported("jam", Change.NONE, "s1", 0, None), 0, 0)
+    assert (known.held(0, 9).unsure, known.held(0, 9).ago) == (0, 0)
 
 
 def plain_worker(world: World) -> Worker:

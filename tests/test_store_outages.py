@@ -245,6 +245,16 @@ def test_a_stop_outweighs_an_end_that_was_to_come(time: Time) -> None:
     assert time.store.status(["jam"])[0].state == "idle"
 
 
+def test_what_a_store_has_told_it_knows_better_than_who_was_away(time: Time) -> None:
+    """An end whose beginning was not answered ends later for the process: it is told once."""
+    time.come("a")
+    time.go("a")
+    time.wait(5)
+    assert time.ends() == ["s1"]
+    assert time.store.put_back("a", [Kept("jam", "s1", 9000, -1, 1)], time.seqs["a"]) == 0
+    assert time.ends() == []
+
+
 def test_a_flash_whose_answer_was_lost_is_counted_once(time: Time) -> None:
     """Who came and went is reported again, in the next report; the store had heard of it."""
     time.beat("a")
@@ -264,6 +274,19 @@ def test_a_flash_that_was_not_heard_is_counted_with_the_next_report(time: Time) 
     time.report("a", Held(0, "s2", DELAY, 0, unsure=1), full=False)
     (status,) = time.store.status(["jam"])
     assert (status.state, status.session) == ("ending", "s2")
+
+
+def test_a_flash_that_was_heard_is_not_counted_for_a_later_report_that_was_not(time: Time) -> None:
+    """Of three reports the first said it, and no answer came; the second, after it, never came."""
+    time.beat("a")
+    time.report("a", Held(0, "s1", 0, 1, unsure=1))
+    assert time.ends() == ["s1"]
+    time.seqs["a"] += 1
+    time.report("a", Held(0, "s2", 0, 0, unsure=1, ago=2), full=False)
+    assert time.store.status(["jam"])[0].state == "idle"
+    time.seqs["a"] += 1
+    time.report("a", Held(0, "s2", 0, 0, unsure=1, ago=1), full=False)
+    assert time.ends() == ["s2"]
 
 
 def test_who_had_left_when_it_ended_was_told_of(time: Time) -> None:

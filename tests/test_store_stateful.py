@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from redis import Redis
 
-from flask_streamend.store.base import RESTORE, Change, GuestAct, Held, Kept, Outcome
+from flask_streamend.store.base import RESTORE, Cause, Change, GuestAct, Held, Kept, Outcome
 from flask_streamend.store.interface import Store
 
 from .apps.twins import Twins, plain
@@ -29,6 +29,7 @@ numbers = st.integers(0, 3)
 #: Sessions by number: what an event has now, what was told of it, or a name of its own.
 sessions = st.integers(0, 6)
 heard = st.sampled_from([None, 0])
+causes: st.SearchStrategy[Cause] = st.sampled_from(["", "emptied", "stopping", "stopping"])
 GUEST_ACTS: list[GuestAct] = [
     *("join", "seen", "leave", "expire", "in", "out", "publish", "unpublish", "lose", "renew"),
 ]
@@ -87,16 +88,17 @@ class Stores(RuleBasedStateMachine):
         number=sessions, delay=st.sampled_from([-1, 0, 4_000]),
         step=st.sampled_from([1, 1, 2, 0, -1]),
         full=st.booleans(), lease=leases, peak=numbers, unsure=numbers, heard=heard,
-        age=st.sampled_from([0, 3_000]),
+        age=st.sampled_from([0, 3_000]), ago=st.sampled_from([0, 0, 1, 2]),
     )  # fmt: skip
     def report(
         self, holder: str, event: str, viewers: int, most: int, number: int, delay: int, step: int,
         full: bool, lease: int, peak: int, unsure: int, heard: int | None, age: int,
+        ago: int,
     ) -> None:  # fmt: skip
         """Have a process report."""
         seq = self.seqs[holder] = max(1, self.seqs[holder] + step)
         session = self.session(event, number)
-        held = Held(viewers, session, delay, most, age, peak, age // 2, unsure)
+        held = Held(viewers, session, delay, most, age, peak, age // 2, unsure, ago)
         self.twins.report(holder, seq, lease, {event: held}, full, self.life, 3_000, heard)
 
     @rule(holder=st.sampled_from(["", "a", "b", "c"]), lease=leases, learn=st.booleans())
@@ -208,16 +210,17 @@ class Stores(RuleBasedStateMachine):
         holder=holders, event=events, number=sessions, age=st.sampled_from([2_000, 9_000]),
         left=st.sampled_from([-5_000, -1, 3_000]), peak=numbers, behind=st.sampled_from([0, 0, 1]),
         state=st.sampled_from(["ending"] * 4 + ["pending", "sending", "sent", "dead", "digested"]),
-        beside=st.sampled_from(["", "", "hook"]),
+        beside=st.sampled_from(["", "", "hook"]), cause=causes,
     )  # fmt: skip
     def put_back(
         self, holder: str, event: str, number: int, age: int, left: int, peak: int, behind: int,
-        state: str, beside: str,
+        state: str, beside: str, cause: Cause,
     ) -> None:  # fmt: skip
         """Have an end put back, or one of its deliveries."""
         left = left if state == "ending" else -1
         session = self.session(event, number)
         end = Kept(event, session, age, left, peak, 0, state, beside or "email", "error", 1)
+        end = replace(end, cause=cause)
         if beside and state != "ending":
             end = replace(end, delivery=f"{session}--{beside}")
         self.twins.put_back(holder, [end], max(0, self.seqs[holder] - behind))

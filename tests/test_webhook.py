@@ -18,6 +18,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from flask_streamend import ConfigurationError, Event, Notice, PermanentError, WebhookChannel
 from flask_streamend.notices.arguments import LONGEST
+from flask_streamend.notices.endpoint import HANGING
 from flask_streamend.notices.failures import Deferred, reason_of
 
 from .certificates import certificate
@@ -439,11 +440,24 @@ def test_one_private_address_among_others_is_too_many(monkeypatch: pytest.Monkey
 
 
 def test_a_look_up_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A resolver that does not answer holds nobody up."""
-    over = threading.Event()
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: over.wait(PATIENCE) and [])
+    """A resolver that does not answer holds nobody up, and no other channel at all."""
+    over, real = threading.Event(), socket.getaddrinfo
+
+    def look_up(host: str, *args: Any, **named: Any) -> Any:
+        if host == "hooks.example.org":
+            over.wait(PATIENCE)
+        return real("127.0.0.1", *args, **named)
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    hangs = channel("http://hooks.example.org/", timeout=0.1)
     try:
-        assert reason_of(failure("http://hooks.example.org/", timeout=0.2)) == "timeout"
+        for _ in range(HANGING + 1):
+            with pytest.raises(TimeoutError) as caught:
+                hangs.send(NOTICE)
+        assert reason_of(caught.value) == "timeout"
+        with receiver() as server:
+            channel(server.url.replace("127.0.0.1", "other.example.org")).send(NOTICE)
+        assert len(server.requests) == 1
     finally:
         over.set()
 
@@ -474,6 +488,12 @@ def test_proxies_of_the_environment_are_not_asked(monkeypatch: pytest.MonkeyPatc
         ({"url": "https://example.org/hid den"}, "without spaces"),
         ({"url": 7}, "the URL is a int"),
         ({"url": "http://u:hidden@example.org/hidden?hidden"}, "not encrypted.*allow_private"),
+        ({"url": f"https://{'a' * 64}.example.org/hidden"}, "expected https://HOST/PATH"),
+        ({"url": "https://example..org/hidden"}, "expected https://HOST/PATH"),
+        ({"allow_private": "no"}, "allow_private is 'no': expected True or False"),
+        ({"allow_private": None}, "allow_private is None: expected True or False"),
+        ({"secret": None}, "no secret"),
+        ({"secret": 7}, "whsec_"),
         ({"secret": "hidden"}, "whsec_"),
         ({"secret": "whsec_hidden!"}, "Base64"),
         ({"secret": "whsec_hidden=="}, "24 to 64 bytes"),

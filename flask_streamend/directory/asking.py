@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, event, text
+from sqlalchemy import Connection, Engine, Pool, QueuePool, event, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from ..errors import ConfigurationError, DirectoryError
@@ -35,6 +35,9 @@ class _Seconds(int):
 _asking: ContextVar[bool] = ContextVar("flask_streamend.directory", default=False)
 
 
+_made: weakref.WeakSet[Asking] = weakref.WeakSet()
+
+
 class Asking:
     """What is asked of one database, which may be slow or away.
 
@@ -48,10 +51,25 @@ class Asking:
                 f"SQLAlchemyDirectory was given {type(source).__name__}: expected a"
                 " Flask-SQLAlchemy db or an SQLAlchemy engine"
             )
+        if getattr(getattr(source, "dialect", None), "is_async", False):
+            raise ConfigurationError(
+                "SQLAlchemyDirectory was given an asynchronous engine, which answers in an event"
+                " loop only: expected one made by sqlalchemy.create_engine, for the same database"
+            )
         self._source = source
         self._names = names
         # By engine: one `db` may serve several applications, each with a database of its own.
         self._known: weakref.WeakKeyDictionary[Engine, Known] = weakref.WeakKeyDictionary()
+        self._parents: list[Pool] = []
+        _made.add(self)
+
+    def renew(self) -> None:
+        """Begin anew in a child process: two at one connection would read each other's answers."""
+        for engine in list(self._known):
+            if isinstance(engine.pool, QueuePool):
+                # Kept: a connection that is forgotten may be closed, and it is the parent's.
+                self._parents.append(engine.pool)
+                engine.dispose(close=False)
 
     def run(self, work: Callable[[Connection, Tables], T]) -> T:
         """Do something in a transaction.
@@ -60,7 +78,13 @@ class Asking:
 
         :raises DirectoryError: where the database does not answer in time, or refuses.
         """
-        engine: Engine = self._source.engine
+        try:
+            engine: Engine = self._source.engine
+        except KeyError as error:
+            raise ConfigurationError(
+                "SQLAlchemyDirectory's db has no engine but those of its bind keys: give it the one"
+                " with the tables, db.engines[…], in an application's context"
+            ) from error
         known = self._known.get(engine)
         if known is None:
             known = Known(self._names, getattr(self._source, "metadata", None))
@@ -71,8 +95,10 @@ class Asking:
                 with bounded(engine) as connection:
                     return work(connection, Tables(known, connection))
             except SQLAlchemyError as error:
-                known.forget()  # a table may have changed
                 lost = isinstance(error, DBAPIError) and error.connection_invalidated
+                if not lost:
+                    # A table may have changed. One that was slow to look at is known next time.
+                    known.forget()
                 if lost and time.monotonic() < until:
                     until = 0.0
                     continue
@@ -161,3 +187,11 @@ def _cut_after(seconds: float, connection: Connection) -> Iterator[None]:
 def _shut(connected: socket.socket) -> None:
     with suppress(OSError):
         connected.shutdown(socket.SHUT_RDWR)
+
+
+def _after_fork() -> None:
+    for made in list(_made):
+        made.renew()
+
+
+os.register_at_fork(after_in_child=_after_fork)

@@ -8,22 +8,45 @@ from decimal import Decimal
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import JSON, Connection, Row, Select, Text, bindparam, literal, select, type_coerce
+from sqlalchemy import (
+    JSON,
+    Connection,
+    Row,
+    Select,
+    Text,
+    bindparam,
+    cast,
+    literal,
+    select,
+    type_coerce,
+)
 from sqlalchemy.exc import DataError, DBAPIError, StatementError
 
-from ..errors import EventIdError
-from ..event import Event, Preferences, check_delay, check_event_id
+from ..errors import ConfigurationError, EventIdError
+from ..event import MAX_DELAY, MAX_DIGEST, Event, Preferences, check_delay, check_event_id
 from ..state import KEY
 from ..telemetry.logs import log
 from .ids import fit, text_of
 from .tables import Tables
 
-#: What a malformed one of these is, beside a number out of range.
-_KINDS = {"channels": "a list of names", "muted": "true or false", "delay": "a number of seconds"}
+#: What each preference is to be.
+_KINDS = {
+    "channels": "a list of names, each 1 to 32 of a-z 0-9 _ -",
+    "muted": "true or false",
+    "delay": f"a number of seconds from 0 to {MAX_DELAY:,.0f}",
+    "digest": f"a number of seconds over 0 and up to {MAX_DIGEST:,.0f}",
+}
+
+
+class SeveralRows(ConfigurationError):
+    """An id that is not one row's: whose event it is can't be told."""
 
 
 def load(connection: Connection, tables: Tables, event_id: str) -> Event | None:
-    """Return an event; None where no row has exactly this id."""
+    """Return an event; None where no row has exactly this id.
+
+    :raises ConfigurationError: where several have it.
+    """
     try:
         row = find(connection, tables, [check_event_id(event_id)]).get(event_id)
     except (EventIdError, DataError):
@@ -48,6 +71,7 @@ def find(connection: Connection, tables: Tables, ids: Iterable[str]) -> dict[str
     """Return events' rows by their ids: id, name, host_id, email and what else there is of them.
 
     :raises StatementError: where the column of ids does not take one of them, among others.
+    :raises SeveralRows: where one of them is several rows'.
     """
     column, dialect = tables.events["id"], connection.dialect.name
     values = [value for each in ids if (value := fit(column, each, dialect)) is not None]
@@ -55,17 +79,27 @@ def find(connection: Connection, tables: Tables, ids: Iterable[str]) -> dict[str
         return {}
     # A database may take two texts for one, as `jam` and `JAM`: only the same text is the same.
     these = bindparam("ids", values, type_=column.type, expanding=True)
-    rows = connection.execute(_query(tables).where(column.in_(these)))
-    return {text_of(column, row.id): row for row in rows}
+    found: dict[str, Row[Any]] = {}
+    for row in connection.execute(_query(tables, dialect).where(column.in_(these))):
+        text = text_of(column, row.id)
+        if text in found:
+            raise SeveralRows(
+                f"SQLAlchemyDirectory finds several rows for the event {text}: expected that"
+                f" {column} and {tables.users['id']} are unique, each by itself"
+            )
+        found[text] = row
+    return found
 
 
-def _query(tables: Tables) -> Select[Any]:
+def _query(tables: Tables, dialect: str) -> Select[Any]:
     events, users = tables.events, tables.users
     delay: Any = events.get("notification_delay", literal(None))
     wishes: Any = users.get("notification_preferences", literal(None))
     if isinstance(wishes.type, JSON):
-        # As text where the driver knows no JSON: what is malformed must not keep the row from us.
-        wishes = type_coerce(wishes, Text)
+        # As text: what can't be read of them must not keep the row from us. PostgreSQL's drivers
+        # would read it, and SQLite has no other text to make of it.
+        as_text: Any = cast if dialect == "postgresql" else type_coerce
+        wishes = as_text(wishes, Text)
     hosts = events["host_id"] == users["id"]
     return select(
         events["id"].label("id"),
@@ -91,7 +125,7 @@ def _preferences(event_id: str, value: Any) -> Preferences | None:
     """Return a host's preferences; what is malformed is as if it were not there."""
     try:
         wishes = json.loads(value) if isinstance(value, (str, bytes)) else value
-    except ValueError:
+    except (ValueError, RecursionError):
         wishes = value
     if wishes is None:
         return None
@@ -99,15 +133,15 @@ def _preferences(event_id: str, value: Any) -> Preferences | None:
         _warn(event_id, "its host's notification_preferences are no JSON object")
         return None
     usable: dict[str, Any] = {}
-    for key in ("channels", "muted", "delay", "digest"):
+    for key in _KINDS:
         if wishes.get(key) is None:
             continue
         try:
             one = {key: _usable(key, wishes[key])}
             Preferences(**one)
             usable |= one
-        except (TypeError, ValueError):
-            expected = _KINDS.get(key, "a number of seconds")
+        except (TypeError, ValueError, OverflowError):
+            expected = _KINDS[key]
             _warn(event_id, f"in its host's notification_preferences {key} is not {expected}")
     return Preferences(**usable)
 

@@ -12,11 +12,16 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     DateTime,
+    Enum,
+    Float,
     Integer,
+    Numeric,
     Row,
     String,
+    TypeDecorator,
     Uuid,
     and_,
+    cast,
     insert,
     select,
     update,
@@ -29,7 +34,7 @@ from ..event import NoticeRecord
 from ..words import subject
 from .asking import brief
 from .ids import fit
-from .loader import find
+from .loader import SeveralRows, find
 from .tables import Columns, Tables
 
 #: What a notice is by; the table's unique constraint.
@@ -68,6 +73,8 @@ def record(connection: Connection, tables: Tables, notices: Sequence[NoticeRecor
         else:
             for row in rows:
                 write_anywhere(connection, emails, row)
+    except SeveralRows as error:
+        raise PermanentError(str(error), "other") from error
     except StatementError as error:
         if isinstance(error, DBAPIError) and not isinstance(error, (DataError, IntegrityError)):
             raise
@@ -117,14 +124,24 @@ def _needs_value(column: Column[Any]) -> bool:
 
 def _in_column(column: Column[Any], value: Any) -> Any:
     """Return a value as a column of its type has it: a moment as a time in UTC, a text cut."""
+    kind = column.type
     if isinstance(value, float):
-        moment = datetime.fromtimestamp(value, timezone.utc)
-        if not isinstance(column.type, DateTime):
-            return moment.isoformat()
-        return moment if column.type.timezone else moment.replace(tzinfo=None)
-    if isinstance(value, str) and isinstance(column.type, String) and column.type.length:
-        return value[: column.type.length]
+        return _moment(kind, value)
+    # An enumeration has a length, too.
+    if isinstance(value, str) and isinstance(kind, String) and not isinstance(kind, Enum):
+        return value[: kind.length]
     return value
+
+
+def _moment(kind: Any, at: float) -> Any:
+    moment = datetime.fromtimestamp(at, timezone.utc)
+    if isinstance(kind, TypeDecorator):
+        return moment  # the application's own type, which makes of it what it has
+    if isinstance(kind, (Integer, Numeric, Float)):
+        return int(at) if isinstance(kind, Integer) else at
+    if isinstance(kind, DateTime):
+        return moment if kind.timezone else moment.replace(tzinfo=None)
+    return moment.isoformat()
 
 
 def _upsert(connection: Connection, emails: Columns, rows: list[Values], make: Any) -> None:
@@ -166,4 +183,6 @@ def _changing(emails: Columns, row: Values) -> list[str]:
 
 def _open(emails: Columns) -> ColumnElement[bool]:
     """Return that a row is not final: the word of a worker that was late is not the last."""
-    return and_(*(emails["status"] != final for final in FINAL))
+    # As text: an enumeration of the database's is compared with nothing else than what it has.
+    status = cast(emails["status"], String)
+    return and_(*(status != final for final in FINAL))

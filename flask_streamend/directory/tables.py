@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from math import inf
 from typing import Any
 
-from sqlalchemy import Column, Connection, MetaData, Table
+from sqlalchemy import Column, Connection, FetchedValue, MetaData, Table, inspect
+from sqlalchemy.engine.interfaces import ReflectedColumn
 from sqlalchemy.exc import NoSuchTableError
 
 from ..errors import ConfigurationError
@@ -95,9 +96,12 @@ class Known:
         columns: dict[str, Column[Any]] = {}
         for key, here in self._names.required[name].items():
             if here not in table.c:
+                # An `emails` may be about something else, or of before this package.
+                more = "; add it, or have no notices recorded by emails=None"
                 raise ConfigurationError(
                     f"SQLAlchemyDirectory finds no column {here!r} in the table {table.fullname!r}:"
                     f" give its name in columns={{{f'{name}.{key}'!r}: …}}"
+                    f"{more if name == 'emails' else ''}"
                 )
             columns[key] = table.c[here]
         optional = self._names.optional[name]
@@ -134,12 +138,14 @@ def _table(connection: Connection, spec: str | Table, metadata: MetaData | None)
         return metadata.tables[spec]
     schema, _, name = spec.rpartition(".")
     try:
-        return Table(
-            name,
-            MetaData(),
-            schema=schema or None,
-            autoload_with=connection,
-            resolve_fks=False,
-        )
+        # Not all that a reflection would ask for, a dozen queries a table: there is little time.
+        found = inspect(connection).get_columns(name, schema=schema or None)
     except NoSuchTableError:
         return None
+    return Table(name, MetaData(), *map(_column, found), schema=schema or None)
+
+
+def _column(found: ReflectedColumn) -> Column[Any]:
+    by_itself = found.get("default") is not None or "identity" in found
+    default = FetchedValue() if by_itself else None
+    return Column(found["name"], found["type"], server_default=default)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import ConfigurationError
 from ..event import Notice
-from .arguments import LONGEST, channel_name, channel_timeout
+from .arguments import LONGEST, channel_name, channel_timeout, one_or_more
 from .bounded import Bounded
 from .failures import Deferred
 from .quiet import quiet
@@ -18,8 +18,8 @@ from .quiet import quiet
 if TYPE_CHECKING:
     from apprise import Apprise, AppriseAsset, NotifyBase
 
-#: A service's time-out, where it has any, is its own; a library of a hundred is not to be trusted.
-_calls = Bounded(most=8)
+#: Calls that may hang: a service's time-out is its own, and of a hundred some have none.
+HANGING = 8
 
 
 class AppriseChannel:
@@ -45,10 +45,11 @@ class AppriseChannel:
         self.name = channel_name(name)
         #: Seconds after which an attempt is over.
         self.longest = channel_timeout(timeout)
-        urls = [url] if isinstance(url, str) else list(url)
+        urls = one_or_more(url)
         if not urls:
             raise ConfigurationError("AppriseChannel has no URL: expected one or more")
         self._apprise = _apprise(urls)
+        self._calls = Bounded(HANGING)
 
     def send(self, notice: Notice) -> None:
         """Send one notice to each URL.
@@ -56,7 +57,7 @@ class AppriseChannel:
         :raises TimeoutError: where it takes too long.
         :raises OSError: where one of them was not taken; Apprise does not say why.
         """
-        _calls.call(lambda: self._notify(notice), self.longest, "Apprise")
+        self._calls.call(lambda: self._notify(notice), self.longest, "Apprise")
 
     def _notify(self, notice: Notice) -> None:
         with quiet():

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from ..errors import ConfigurationError
 from ..event import CHANNEL_NAME
 
 #: Seconds an attempt may take at the most: below the time a delivery is leased for one.
 LONGEST = 30.0
+
+
+def one_or_more(value: object) -> list[Any]:
+    """Return what may be one or several as a list; None, as of a variable that is not set: none."""
+    if isinstance(value, (list, tuple)):
+        return list(value)
+    return [] if value is None else [value]
 
 
 def channel_name(name: str) -> str:

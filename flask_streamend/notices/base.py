@@ -5,15 +5,20 @@ from __future__ import annotations
 from typing import Protocol, runtime_checkable
 
 from ..event import Notice
+from ..telemetry.names import SKIP_REASONS
 
 
 class Skip(Exception):
     """Raised by a channel that must not send, as where the application suppresses mail.
 
     :param reason: a value of ``streamend_skips_total``'s label ``reason``.
+    :raises ValueError: where it is none: it is kept, and shown, as it is.
     """
 
     def __init__(self, reason: str) -> None:
+        if reason not in SKIP_REASONS:
+            known = ", ".join(SKIP_REASONS)
+            raise ValueError(f"a Skip's reason is none of those that are counted: expected {known}")
         super().__init__(reason)
         self.reason = reason
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Protocol, TypeVar
@@ -37,17 +38,25 @@ def cut_after(seconds: float, connection: Connected) -> Iterator[None]:
         deadline.cancel()
 
 
+_made: weakref.WeakSet[Bounded] = weakref.WeakSet()
+
+
 class Bounded:
     """Calls that are waited for no longer than a bounded time.
 
-    Made once a module: one that is over time goes on by itself, and is counted until it ends.
+    One that is over time goes on by itself, and is counted until it ends. So whoever may hang gets
+    one of its own, and keeps nobody else waiting.
 
     :param most: calls under way at once, those included that nobody waits for any more.
     """
 
     def __init__(self, most: int) -> None:
         self._aside = Aside(most)
-        os.register_at_fork(after_in_child=self._aside.renew)
+        _made.add(self)
+
+    def renew(self) -> None:
+        """Begin anew in a child process."""
+        self._aside.renew()
 
     def call(self, function: Callable[[], T], seconds: float, what: str) -> T:
         """Return what a call returns; raise what it raises.
@@ -68,8 +77,6 @@ class Bounded:
 class Lookups:
     """Looks names up, waited for no longer than a bounded time: the system's has no time-out.
 
-    Made once a module: a name whose servers hang keeps nobody waiting but who asks for it.
-
     :param most: look-ups under way at once.
     """
 
@@ -88,3 +95,11 @@ class Lookups:
             return list(dict.fromkeys(str(info[4][0]) for info in found))
 
         return self._calls.call(look_up, seconds, f"looking up {host}")
+
+
+def _after_fork() -> None:
+    for made in list(_made):
+        made.renew()
+
+
+os.register_at_fork(after_in_child=_after_fork)

@@ -185,7 +185,8 @@ class Deliverer:
             delivery.event_id,
             extra={**about(delivery, channel.name), "host": host},
         )
-        if wishes.digest is not None and delivery.fresh:
+        # Those that are nobody's have no host in common.
+        if wishes.digest is not None and delivery.fresh and event.host_id:
             self._wait(delivery, channel, event, wishes.digest)
         else:
             self._attempts.send(delivery, channel, notice)

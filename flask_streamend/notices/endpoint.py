@@ -27,7 +27,8 @@ ADDRESSES = 4
 #: The default of a scheme, and the schemes there are.
 PORTS = {"https": 443, "http": 80}
 
-_lookups = Lookups(most=8)
+#: Look-ups of its name that may hang.
+HANGING = 8
 
 
 class Endpoint:
@@ -43,12 +44,16 @@ class Endpoint:
     def __init__(
         self, url: str, *, allow_private: bool = False, ca: str | None = None, timeout: float
     ) -> None:
+        if not isinstance(allow_private, bool):
+            # "no", of a variable, would be a yes.
+            raise ConfigurationError(f"allow_private is {allow_private!r}: expected True or False")
         parts = _split(url)
         self._host = str(parts.hostname)
         self._port = parts.port or PORTS[parts.scheme]
         self._target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         self._allow_private = allow_private
         self._timeout = timeout
+        self._lookups = Lookups(HANGING)
         self._context = _context(ca) if parts.scheme == "https" else None
         shown = f"[{self._host}]" if ":" in self._host else self._host
         authority = shown if self._port == PORTS[parts.scheme] else f"{shown}:{self._port}"
@@ -136,7 +141,7 @@ class Endpoint:
         )
 
     def _addresses(self, until: float) -> list[str]:
-        addresses = _lookups.addresses(self._host, self._port, _left(until))
+        addresses = self._lookups.addresses(self._host, self._port, _left(until))
         if not self._allow_private and not all(map(is_public, addresses)):
             raise ConnectionRefusedError(_private(str(self)))
         return addresses
@@ -164,6 +169,7 @@ def _split(url: str) -> SplitResult:
     try:
         parts = urlsplit(url)
         usable = parts.scheme in PORTS and bool(parts.hostname) and parts.port != 0
+        (parts.hostname or "").encode("idna")  # what can't be is never looked up
     except ValueError:
         usable = False
     if not usable:

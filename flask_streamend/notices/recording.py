@@ -156,7 +156,7 @@ class Recording:
         except PermanentError as error:
             if len(batch) > 1:
                 return all([self._written([record]) for record in batch])
-            self._give_up(batch[0], str(error))
+            self._give_up(batch[0], error_text(error))
         except Exception as error:  # noqa: BLE001 - whatever an application's code raises
             self._failed(batch[0], error)
             return False

@@ -18,7 +18,7 @@ from standardwebhooks import Webhook
 from .._version import __version__
 from ..errors import ConfigurationError, PermanentError
 from ..event import Notice
-from .arguments import channel_name, channel_timeout
+from .arguments import channel_name, channel_timeout, one_or_more
 from .endpoint import Endpoint
 from .failures import Deferred
 from .quiet import quiet
@@ -66,7 +66,7 @@ class WebhookChannel:
         #: Seconds after which an attempt is over.
         self.longest = channel_timeout(timeout)
         self._endpoint = Endpoint(url, allow_private=allow_private, ca=ca, timeout=self.longest)
-        secrets = [secret] if isinstance(secret, str) else list(secret)
+        secrets = one_or_more(secret)
         if not secrets:
             raise ConfigurationError("WebhookChannel has no secret: expected one or more")
         self._signers = [Webhook(_key(one)) for one in secrets]

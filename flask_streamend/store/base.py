@@ -60,6 +60,7 @@ class Held:
     :param left: milliseconds since the last of its viewers left, where there are none.
     :param unsure: the most at once since the last report that was answered: reports since may have
         been heard, or not.
+    :param ago: how many reports ago it was said last that there was one of these; 0: in this one.
     :param trace: the context of the trace of an end that begins with this, as W3C's traceparent.
     """
 
@@ -71,6 +72,7 @@ class Held:
     peak: int = 0
     left: int = 0
     unsure: int = 0
+    ago: int = 0
     trace: str = ""
     names: tuple[str, ...] = ()
     """Viewers by name who came since the last report that was answered, hashed; a repeat does no
@@ -265,12 +267,14 @@ class Look:
     :param waiting: True where something falls due at exactly the instant the alarm was set for,
         and that instant is still to come.
     :param paused: milliseconds until what would be ready is let go: a gap or a hold; else 0.
+    :param epoch: names this life of the store, as in :class:`Heartbeat`.
     """
 
     now: int
     ready: int
     waiting: bool
     paused: int = 0
+    epoch: str = ""
 
 
 def what_of(event_id: str, session: str, clients: int, due: int) -> dict[str, object]:

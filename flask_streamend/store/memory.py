@@ -40,8 +40,8 @@ class MemoryStore(MemoryPutBack):
             ready = (0 if gap or hold else ends) + (0 if hold else deliveries)
             if quiet and ends and not (gap or hold):
                 self._beat(quiet=quiet)
-            still = due in self._due.values() or due in self._instants()
-            return Look(now, ready, due is not None and due > now and still, paused)
+            waits = due in (*self._due.values(), *self._instants()) and (due or 0) > now
+            return Look(now, ready, waits, paused, self._pulse.epoch)
 
     def claim(self, limit: int) -> list[Ended]:
         with self._act():

@@ -13,6 +13,7 @@ from .memory_session import Session
 class Entry:
     """A delivery; ``next_at`` is None once it is settled.
 
+    :ivar put: it was put back: what this store knows of its session is not all.
     :ivar others: ids of the deliveries beside an end's first one.
     :ivar digest: the digest it waits for, or was told in.
     :ivar waits: when that is due.
@@ -35,6 +36,7 @@ class Entry:
     settled: int | None = None
     tried: str = ""
     again: bool = False
+    put: bool = False
     others: list[str] = field(default_factory=list)
     digest: str = ""
     waits: int = 0

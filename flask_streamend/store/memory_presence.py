@@ -134,8 +134,9 @@ class MemoryPresence(MemoryDigests):
                     row = self._apply(known.held, event, 0, h.session, h.delay)
                     rows.append(replace(row, change=Change.STOPPED))
                 else:
-                    # The report before this one was heard, though its holder may not know.
-                    most = h.most if seq <= last + 1 and last >= 0 else max(h.most, h.unsure or -1)
+                    # What was said in a report that was heard, though its holder may not know.
+                    said = last >= 0 and (seq <= last + 1 or seq - h.ago <= last)
+                    most = h.most if said else max(h.most, h.unsure or -1)
                     old = known.held.get(event, 0)
                     left = self._after() - h.left if not h.count and (old or most) else 0
                     lost = event not in self._sessions and knew != pulse.epoch

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from .base import Change, Kept
+from .base import Kept
 from .bounds import NEWEST, SLACK_MS
 from .memory_facts import MemoryFacts
 from .memory_session import Session, another, most
@@ -46,8 +46,7 @@ class MemoryPutBack(MemoryFacts):
         due, entry = now + end.left, self._ledger.get(end.id)
         own = Session.of(end, now)
         if end.state == "ending":
-            stopped = (event, own.id, Change.STOPPED) in self._over
-            return not (stopped or self._told(own, due)) and self._put_ending(event, own, due)
+            return not self._told(own, due) and self._put_ending(event, own, due)
         if session is not None and session.id == own.id:
             own.unique = most(own.unique, session.unique_viewers)
         put = entry is None
@@ -64,7 +63,7 @@ class MemoryPutBack(MemoryFacts):
             self._deliver(event, own, due, end.clients)
             entry = self._ledger[end.session]
             entry.attempts, entry.channel, entry.error = end.attempts, end.channel, end.error
-            entry.owner = holder
+            entry.owner, entry.put = holder, True
         elif entry.settled is not None or (entry.owner != holder and end.state not in SETTLED):
             return False
         self._know(entry, end)
@@ -73,9 +72,9 @@ class MemoryPutBack(MemoryFacts):
     def _told(self, own: Session, due: int) -> bool:
         """Return whether an end was told; where an earlier one was, it gets a name of its own."""
         while entry := self._ledger.get(own.id):
-            if due <= entry.due + SLACK_MS:
+            if not entry.put or due <= entry.due + SLACK_MS:
                 return True
-            # Somebody came after that, of whom the store that told did not know.
+            # Told before this store knew of it, and somebody came after that.
             own.id, own.started = another(own.id), max(own.started, entry.due)
             own.peak, own.unique = 1, None
         return False

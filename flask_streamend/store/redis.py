@@ -69,7 +69,7 @@ class RedisStore(RedisFacts, RedisGuests, RedisOverview):
         k, named = self.keys, {event: h.names for event, h in held.items() if h.names}
         entries = {
             event: [
-                *(h.count, h.session, h.delay, h.most, h.age, h.peak, h.left, h.unsure),
+                *(h.count, h.session, h.delay, h.most, h.age, h.peak, h.left, h.unsure, h.ago),
                 *filter(None, [h.trace]),
             ]
             for event, h in held.items()
@@ -134,10 +134,10 @@ class RedisStore(RedisFacts, RedisGuests, RedisOverview):
                 return _ended(row) if row else None
 
     def look(self, due: int | None, quiet: int = 0) -> Look:
-        now, ready, waiting, paused = self._run(
+        now, ready, waiting, paused, epoch = self._run(
             "look", [*self._presence, self.keys.open], "" if due is None else due, quiet
         )
-        return Look(int(now), int(ready), bool(waiting), int(paused))
+        return Look(int(now), int(ready), bool(waiting), int(paused), text(epoch))
 
     def claim(self, limit: int) -> list[Ended]:
         k = self.keys

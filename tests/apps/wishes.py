@@ -12,18 +12,27 @@ import re
 
 from flask import Flask
 
-from flask_streamend import Event, Preferences, StreamEnd
+from flask_streamend import AppriseChannel, Event, Preferences, StreamEnd, WebhookChannel
+from flask_streamend.notices.base import Channel
 
 from ..hooks import Hook
 from .watching import add_routes
 
+#: What the webhooks are signed with.
+SECRET = "whsec_dGhlIHRlc3RzJyBvd24gc2VjcmV0LCBub2JvZHkgZWxzZSdz"
+
 
 def create_app() -> Flask:
-    """Make the site; ``HOOK_URL`` is where the channel posts to."""
+    """Make the site; ``HOOK_URL`` is where the channel posts to, ``POST_URL`` those built in."""
     app = Flask(__name__)
     app.config.update(SECRET_KEY="tests", MAIL_DEFAULT_SENDER="live@example.org")
     app.config.update(json.loads(os.environ["SITE_CONFIG"]))
-    streamend = StreamEnd(channels=[Hook("hook", os.environ["HOOK_URL"])])
+    channels: list[Channel] = [Hook("hook", os.environ["HOOK_URL"])]
+    if "POST_URL" in os.environ:
+        url = os.environ["POST_URL"]
+        channels += [WebhookChannel(url, SECRET, allow_private=True, timeout=30)]
+        channels += [AppriseChannel(url.replace("http", "json", 1))]
+    streamend = StreamEnd(channels=channels)
     streamend.init_app(app)
     streamend.event_loader(load_event)
     add_routes(app, streamend)

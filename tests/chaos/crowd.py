@@ -41,6 +41,11 @@ class Viewer(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._head = self._data = b""
 
+    @property
+    def port(self) -> int:
+        """Return the port of the site it watches at, or tries now."""
+        return self._ports[0]
+
     async def come(self) -> None:
         """Connect, as often as it takes."""
         self.wanted = True
@@ -48,7 +53,7 @@ class Viewer(asyncio.Protocol):
             self._head = self._data = b""
             loop = asyncio.get_running_loop()
             try:
-                await loop.create_connection(lambda: self, "127.0.0.1", self._ports[0])
+                await loop.create_connection(lambda: self, "127.0.0.1", self.port)
                 return
             except OSError:
                 await self._next()
@@ -79,7 +84,7 @@ class Viewer(asyncio.Protocol):
             transport.close()
             return
         transport.write(
-            f"GET /ws/{self.event_id} HTTP/1.1\r\nHost: 127.0.0.1:{self._ports[0]}\r\n"
+            f"GET /ws/{self.event_id} HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\n"
             "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
             "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".encode()
         )
@@ -208,9 +213,13 @@ class Crowd:
 
     def await_inside(self, viewers: Sequence[Viewer]) -> None:
         """Wait until viewers are inside, as those are who came back."""
+
+        def outside() -> Counter[int]:
+            return Counter(viewer.port for viewer in viewers if not viewer.inside)
+
         eventually(
-            lambda: all(viewer.inside for viewer in viewers),
-            f"{len(viewers)} viewers are inside; refused: {self.refused}",
+            lambda: not outside(),
+            lambda: f"all are inside; outside by port: {outside()}, refused: {self.refused}",
             PATIENCE,
         )
 

@@ -113,7 +113,7 @@ class Stage:
         self._kinds[id(worker)] = kind, env or {}
         eventually(
             lambda: worker.popen.pid in {one.pid for one in Worker.all(self.redis)},
-            f"the worker is registered: {worker.output()}",
+            lambda: f"the worker is registered: {worker.output()}",
         )
         return worker
 

@@ -22,7 +22,9 @@ def away(stage: Stage, site: Site) -> None:
 def well(stage: Stage, site: Site) -> None:
     """Wait until a site says that all is well."""
     eventually(
-        lambda: stage.health(site)["status"] == "ok", f"all is well: {stage.health(site)}", PATIENCE
+        lambda: stage.health(site)["status"] == "ok",
+        lambda: f"all is well: {stage.health(site)}",
+        PATIENCE,
     )
 
 

@@ -8,17 +8,15 @@ import sys
 import time
 from collections import Counter
 
-from .history import History
-from .many import many
+from .many import many, replay
 
 #: Histories after which it says how far it has come.
 PROGRESS = 5000
 
 
-def replay(seed: int) -> int:
+def show(seed: int) -> int:
     """Run a history and print what happened."""
-    trace: list[str] = []
-    failure = History(seed, trace).run()
+    failure, trace = replay(seed)
     print("\n".join(trace))
     print(f"seed {seed}: {failure or 'every promise was kept'}")
     return 1 if failure else 0
@@ -55,7 +53,7 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     given = parser.parse_args()
     if given.seed is not None:
-        return replay(given.seed)
+        return show(given.seed)
     return count(given.first, given.histories, given.jobs)
 
 

@@ -7,12 +7,16 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from multiprocessing import get_context
+from multiprocessing.pool import Pool
 from typing import NamedTuple
+from unittest import mock
 
 from .history import History
 
 #: Seeds handed to one process at a time.
 CHUNK = 50
+#: Names in a set have one order, or a seed would be another history in each process.
+ORDER = {"PYTHONHASHSEED": "0"}
 #: How much lower than others' the priority of these processes is.
 GIVES_WAY = 10
 
@@ -39,11 +43,27 @@ def run(seed: int) -> Ran:
     return Ran(seed, failure, world.promises.let_pass, world.scheduler.now)
 
 
-def many(seeds: Iterable[int], jobs: int) -> Iterator[Ran]:
-    """Run histories, and yield what became of each, in order."""
+def replay(seed: int) -> tuple[str | None, list[str]]:
+    """Return how a promise was broken in a history, and what happened, as in the run of many."""
+    with _pool(1) as pool:
+        return pool.apply(_traced, (seed,))
+
+
+def _traced(seed: int) -> tuple[str | None, list[str]]:
+    trace: list[str] = []
+    return History(seed, trace).run(), trace
+
+
+def _pool(jobs: int) -> Pool:
     # Not forked: nothing of the tests' threads and connections is theirs.
     # And what runs beside it goes first: it may be told by the clock.
-    with get_context("spawn").Pool(jobs, os.nice, (GIVES_WAY,)) as pool:
+    with mock.patch.dict(os.environ, ORDER):
+        return get_context("spawn").Pool(jobs, os.nice, (GIVES_WAY,))
+
+
+def many(seeds: Iterable[int], jobs: int) -> Iterator[Ran]:
+    """Run histories, and yield what became of each, in order."""
+    with _pool(jobs) as pool:
         yield from pool.imap(run, seeds, chunksize=CHUNK)
 
 

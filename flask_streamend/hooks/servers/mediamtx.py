@@ -24,7 +24,8 @@ _ACTS: dict[str, tuple[Act, ...]] = {
     "runOnReady": ("publish",),
     "runOnNotReady": ("unpublish",),
 }
-_AT_ONCE = 1000
+#: Paths asked for at a time: all, as those that come and go move the pages.
+_AT_ONCE = 100_000
 _PAGES = 1000
 
 

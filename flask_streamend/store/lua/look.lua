@@ -4,7 +4,7 @@
 --       10 open
 -- ARGV  1 the instant the alarm was set for, or ""   2 ms within which the caller claims, or 0
 -- returns {now, ends and deliveries that are ready, 1 if something still waits for that instant,
---          ms until what would be ready is let go: a gap or a hold}
+--          ms until what would be ready is let go: a gap or a hold, epoch}
 --- include clock
 --- include pulse
 local state = pulse('', 0, 0)
@@ -21,4 +21,4 @@ local waiting = 0
 if ARGV[1] ~= '' and tonumber(ARGV[1]) > now then
   waiting = redis.call('ZCOUNT', KEYS[4], ARGV[1], ARGV[1]) + redis.call('ZCOUNT', KEYS[10], ARGV[1], ARGV[1])
 end
-return {now, ends + deliveries, waiting > 0 and 1 or 0, paused}
+return {now, ends + deliveries, waiting > 0 and 1 or 0, paused, state.epoch}

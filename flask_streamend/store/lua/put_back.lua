@@ -94,16 +94,16 @@ local function put_first(kept)
   local own = {id = id, started = after - age, peak = peak, delay = math.max(0, left),
     trace = kept[11] ~= '' and kept[11] or nil, unique = kept[12] >= 0 and kept[12] or nil, put = due,
     stopping = kept[14] == 'stopping' or nil, emptied = kept[14] == 'emptied' or nil}
-  local stopped = redis.call('ZSCORE', KEYS[6], event .. ' ' .. id .. ' stopped')
-  while state == 'ending' and record and due > record.due + slack do
-    -- Somebody came after that, of whom the store that told did not know.
+  while state == 'ending' and record and record.put and due > record.due + slack do
+    -- Told before this store knew of it, and somebody came after that. What this store had told it
+    -- knows better than one who was away, and for whom an end may begin when it is heard of.
     id, own.started, own.peak, own.unique = another(id), math.max(own.started, record.due), 1, nil
     own.id, entry = id, redis.call('HGET', KEYS[7], id)
     record = entry and cjson.decode(entry)
   end
   if session and session.id == id then own.unique = most(own.unique, session.unique) end
 
-  if state == 'ending' and not record and not stopped then
+  if state == 'ending' and not record then
     if not session then
       redis.call('HSET', KEYS[3], event, cjson.encode(own))
       redis.call('ZADD', KEYS[2], 0, event)
@@ -187,7 +187,7 @@ local function put_first(kept)
       deliver(event, own, due, clients, KEYS[10], KEYS[11])
       record = cjson.decode(redis.call('HGET', KEYS[7], id))
       record.attempts, record.channel, record.error = attempts, channel, error
-      record.owner, put = ARGV[1], put + 1
+      record.owner, record.put, put = ARGV[1], true, put + 1
     elseif record.settled or (record.owner ~= ARGV[1] and not settled[state]) then
       record = nil
     end

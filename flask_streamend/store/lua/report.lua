@@ -8,7 +8,8 @@
 -- ARGV  1 holder   2 seq   3 lease in ms   4 "1": the report is full
 --       5 JSON {event: [count, session it knows or would begin, delay in ms, most since the last
 --         report or -1 (RESTORE), ms since that session began, its peak or 0 where no store has confirmed it,
---         ms since its last viewer left, most since the last report that was answered,
+--         ms since its last viewer left, most since the last report that was answered, how many
+--         reports ago that was said last,
 --         and where it is traced the context of an end that begins by this], ...}
 --       6 the epoch it knew, or ""   7 ms within which it is heard of again
 --       8 the store's time as it heard it last, or "": just now
@@ -49,7 +50,7 @@ redis.call('HSET', KEYS[10], '#seq', seq)
 local held = cjson.decode(ARGV[5])
 if full then
   for _, event in ipairs(redis.call('HKEYS', KEYS[10])) do
-    if event ~= '#seq' and not held[event] then held[event] = {0, '', -1, 0, 0, 0, 0, 0} end
+    if event ~= '#seq' and not held[event] then held[event] = {0, '', -1, 0, 0, 0, 0, 0, 0} end
   end
 end
 
@@ -60,8 +61,10 @@ for event, entry in pairs(held) do
   local count, session, delay, most = tonumber(entry[1]), entry[2], tonumber(entry[3]), tonumber(entry[4])
   local age, peak = tonumber(entry[5]), tonumber(entry[6])
   local old = tonumber(redis.call('HGET', KEYS[10], event) or '0')
-  -- The report before this one was heard, though its holder may not know: it had said the rest.
-  if seq > last + 1 or last < 0 then most = entry[8] > 0 and math.max(most, entry[8]) or most end
+  -- What was said in a report that was heard, though its holder may not know, was said.
+  if last < 0 or (seq > last + 1 and seq - entry[9] > last) then
+    most = entry[8] > 0 and math.max(most, entry[8]) or most
+  end
   local left = count == 0 and (old > 0 or most ~= 0) and after - tonumber(entry[7]) or 0
   local row
   if any_over and redis.call('ZSCORE', KEYS[6], event .. ' ' .. session .. ' stopped') then
@@ -83,7 +86,7 @@ for event, entry in pairs(held) do
       local flash = apply(KEYS[10], event, most, session, delay, age, peak, 0)
       if flash[2] ~= 'none' then reply[#reply + 1] = flash end
     end
-    row = apply(KEYS[10], event, count, session, delay, age, peak, left, entry[9])
+    row = apply(KEYS[10], event, count, session, delay, age, peak, left, entry[10])
     meet(event, named[event] or {}, KEYS[11], KEYS[12])
   end
   reply[#reply + 1] = row

@@ -11,7 +11,9 @@ local event, delay = ARGV[1], tonumber(ARGV[3])
 local clients = tonumber(redis.call('ZSCORE', KEYS[2], event) or '0')
 local packed = redis.call('HGET', KEYS[3], event)
 local session = packed and cjson.decode(packed)
-if clients > 0 then return {after, {event, 'none', session.id, clients, '', session.started, session.peak, ''}} end
+-- It is still its publisher's stop that ends it, if that began; else it is ordered now.
+local why = session and (session.stopping and 'stopping' or (clients > 0 and session.emptied and 'emptied')) or ''
+if clients > 0 then return {after, {event, 'none', session.id, clients, '', session.started, session.peak, why}} end
 if not session then
   session = {id = ARGV[2], started = after, peak = 0, delay = delay}
   redis.call('ZADD', KEYS[2], 0, event)
@@ -21,5 +23,4 @@ session.emptied = nil
 session.trace = ARGV[4] ~= '' and ARGV[4] or nil
 redis.call('HSET', KEYS[3], event, cjson.encode(session))
 redis.call('ZADD', KEYS[4], after + delay, event)
-return {after, {event, 'ending', session.id, 0, tostring(after + delay), session.started, session.peak,
-  session.stopping and 'stopping' or ''}}
+return {after, {event, 'ending', session.id, 0, tostring(after + delay), session.started, session.peak, why}}
