@@ -2,6 +2,7 @@
 
 Read this file first; it has all that the extension needs. Then, as far as you like::
 
+    people.py     who they are, by Flask-Login
     pages.py      what a viewer and a host see, and the small JSON behind it
     stream.py     what is streamed (music.py composes it), as server-sent events
     hls.py        what a real streaming server beside it streams: nginx.conf
@@ -19,8 +20,9 @@ import secrets
 from pathlib import Path
 
 from flask import Flask, session
+from flask_login import current_user
 
-from example_app import config, db, notices
+from example_app import config, db, notices, people
 from flask_streamend import Event, StreamEnd
 
 # One object for the whole program. It keeps nothing of an application in itself, so each
@@ -43,8 +45,8 @@ def load_event(event_id: str) -> Event | None:
 
 @streamend.viewer_loader
 def load_viewer(event_id: str) -> str | None:
-    """Say who opens the socket, from Flask's session; None would refuse them."""
-    return session.get("name") or session.get("visitor") or f"visitor-{secrets.token_hex(4)}"
+    """Say who opens the socket: who is signed in, or a visitor; None would refuse them."""
+    return current_user.get_id() or session.get("visitor") or f"visitor-{secrets.token_hex(4)}"
 
 
 def create_app(**overrides: object) -> Flask:
@@ -56,6 +58,7 @@ def create_app(**overrides: object) -> Flask:
     app.config.from_mapping(config.from_environment(os.environ, Path(app.instance_path)))
     app.config.from_mapping(overrides)
     db.create(app.config["DATABASE"])
+    people.logins.init_app(app)
 
     # The extension adds this method to Flask, where no type checker can see it; StreamEnd(app) and
     # streamend.init_app(app) do the same. From here on the application has /ws/<event_id>,
@@ -69,6 +72,6 @@ def create_app(**overrides: object) -> Flask:
     # The pages use `streamend` above, so they can only be imported once it is there.
     from example_app import hls, inbox, pages, stream
 
-    for blueprint in (pages.blueprint, stream.blueprint, hls.blueprint, inbox.blueprint):
-        app.register_blueprint(blueprint)
+    for module in (people, pages, stream, hls, inbox):
+        app.register_blueprint(module.blueprint)
     return app

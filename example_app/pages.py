@@ -1,4 +1,4 @@
-"""Show the site: the events, the watch page, the host's page, and signing in."""
+"""Show the site: the events, the watch page, the host's page."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sqlite3
 import time
 from typing import Any
 
-from flask import Blueprint, Response, abort, current_app, redirect, render_template, request
+from flask import Blueprint, Response, abort, current_app, render_template, request
 from flask import session as browser
 from flask.typing import ResponseReturnValue
 
@@ -16,7 +16,6 @@ from example_app.music import scene_for
 
 blueprint = Blueprint("pages", __name__)
 
-LONGEST_NAME = 40
 POLICY = (
     "default-src 'self'; frame-ancestors 'self'; base-uri 'none'; form-action 'self';"
     " media-src 'self' blob:"  # hls.js puts a broadcast together in the page
@@ -132,29 +131,3 @@ def not_found(error: Exception) -> ResponseReturnValue:
     if request.path.startswith(("/api/", "/stream/")):
         return {"error": "not-found", "message": "There is no such thing here."}, 404
     return render_template("missing.html"), 404
-
-
-@blueprint.get("/signin")
-def signin() -> str:
-    """Offer the hosts, and a name of one's own."""
-    return render_template("signin.html", hosts=db.rows("SELECT * FROM users ORDER BY name"))
-
-
-@blueprint.post("/signin")
-def signed_in() -> ResponseReturnValue:
-    """Believe whoever says who they are: this is a demo."""
-    user = db.row("SELECT id, name FROM users WHERE id = ?", request.form.get("user", ""))
-    name = user["name"] if user else " ".join(request.form.get("name", "").split())[:LONGEST_NAME]
-    if not name:
-        return redirect("/signin")
-    browser["name"] = name
-    browser["user_id"] = user["id"] if user else None
-    return redirect("/")
-
-
-@blueprint.post("/signout")
-def signed_out() -> ResponseReturnValue:
-    """Forget who they said they are."""
-    browser.pop("name", None)
-    browser.pop("user_id", None)
-    return redirect("/")
