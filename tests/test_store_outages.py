@@ -236,6 +236,15 @@ def test_an_end_later_than_the_one_that_was_told_is_told_too(time: Time, told_fi
     assert time.ends() == []
 
 
+def test_the_most_viewers_of_what_was_told_are_not_those_of_what_came_after(time: Time) -> None:
+    """Where it becomes one with a session that began meanwhile, too."""
+    told = Kept("jam", "s1", 9000, -8000, 3, state="sent", channel="email", attempts=1)
+    time.store.put_back("a", [told], 0)
+    time.store.schedule("jam", "s2", DELAY)
+    time.store.put_back("a", [Kept("jam", "s1", 9000, 500, 3)], 0)
+    assert time.store.status(["jam"])[0].peak == 1
+
+
 def test_a_stop_outweighs_an_end_that_was_to_come(time: Time) -> None:
     """A session that its host stopped within a grace period does not end once more after that."""
     time.come("a")

@@ -117,7 +117,7 @@ local function put_first(kept)
       -- Somebody came back in time, to a process that knew nothing of this session: it is the one.
       if own.started < session.started then
         session.id, session.started = id, own.started
-        session.peak = math.max(session.peak, peak)
+        session.peak = math.max(session.peak, own.peak)
         changed = 1
       end
       if own.stopping and not session.published then
