@@ -300,6 +300,11 @@ def test_a_connection_that_was_kept_open_tells_no_lives_apart(answering: Answeri
     nginx(answering, 20, 40)
     checks.run()
     assert (hooked.clients(), hooked.counted("errors|hook")) == (1, 1)
+    for top, requests, failed in ((50, 1, 1), (45, 2, 2)):
+        nginx(answering, top)
+        answering.headers["Streamend-Connection"] += f" {requests}"
+        checks.run()
+        assert (hooked.clients(), hooked.counted("errors|hook")) == (1, failed)
 
 
 def test_a_check_is_sent_nowhere_else(answering: Answering) -> None:

@@ -71,10 +71,11 @@ def look(url: str, fetch: Callable[[str], Page]) -> Sight:
     """Read the statistics page: the connections of the worker process that answered.
 
     The header with ``$connection`` tells the two ways apart in which its viewers may not be on it:
-    an older worker still has them after a reload, or nginx was started anew and nobody has them.
+    an older worker still has them after a reload, or nginx was started anew and nobody has them. How
+    many requests that connection had may follow: by one that is kept open nothing could be told.
     """
     body, headers = fetch(url)
-    top = headers.get("streamend-connection", "")
+    top, _, requests = headers.get("streamend-connection", "").partition(" ")
     if not _NUMBER.fullmatch(top):
         raise HookError("the page lacks the header Streamend-Connection: see the documentation")
     if b"<!DOCTYPE" in body or b"<!ENTITY" in body:
@@ -87,9 +88,10 @@ def look(url: str, fetch: Callable[[str], Page]) -> Sight:
     if root.tag != "rtmp" or place is None:
         raise HookError("the page is not rtmp_stat's")
     clients = [(one.findtext("id", ""), one.findtext("address", "")) for one in root.iter("client")]
-    if any(not _NUMBER.fullmatch(number) or int(number) > int(top) for number, _ in clients):
+    newer = any(not _NUMBER.fullmatch(number) or int(number) > int(top) for number, _ in clients)
+    if newer or requests not in ("", "1"):
         # By a connection that something between kept open, none could be told from a former life's.
-        raise HookError("the page has connections newer than its own: ask nginx itself, directly")
+        raise HookError("the page came by a connection that was kept open: ask nginx itself")
     ids = frozenset(_viewer(number, address) for number, address in clients)
     return Sight(ids, place, whole=False, top=int(top))
 
