@@ -72,8 +72,7 @@ def look(url: str, fetch: Callable[[str], Page]) -> Sight:
 
     The header with ``$connection`` tells the two ways apart in which its viewers may not be on it:
     an older worker still has them after a reload, or nginx was started anew and nobody has them.
-    How many requests that connection had may follow: by one that is kept open nothing could be
-    told.
+    How many requests that connection had may follow: one that is kept open tells nothing.
     """
     body, headers = fetch(url)
     top, _, requests = headers.get("streamend-connection", "").partition(" ")
