@@ -90,7 +90,7 @@ class Nginx:
         assert NGINX is not None
         command = [NGINX, "-p", str(self._folder), "-c", str(self._config)]
         self.process = Process(command, self._folder / "nginx.log")
-        eventually(lambda: accepts(self.port), f"nginx listens: {self.process.output()}")
+        eventually(lambda: accepts(self.port), lambda: f"nginx listens: {self.process.output()}")
         return self.process
 
     def reload(self) -> None:

@@ -103,7 +103,9 @@ class Process:
 
     def wait_for(self, text: str) -> None:
         """Wait until it has printed a text."""
-        eventually(lambda: text in self.output(), f"{text!r} in {self.log}:\n{self.output()}")
+        eventually(
+            lambda: text in self.output(), lambda: f"{text!r} in {self.log}:\n{self.output()}"
+        )
 
     def signal(self, number: signal.Signals) -> None:
         """Signal the process and its group."""

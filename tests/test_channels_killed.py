@@ -43,7 +43,7 @@ def test_a_worker_that_dies_while_it_tells(
     event = f"killed~by-email.{channel}"
     first = ground.worker(site, kind)
     site.watch(event).close()
-    eventually(lambda: posted.requests, f"the first try: {first.output()}")
+    eventually(lambda: posted.requests, lambda: f"the first try: {first.output()}")
     for pid in family(first.popen.pid):  # RQ's fork is in a group of its own
         os.kill(pid, signal.SIGKILL)
     ground.stop_process(first)
@@ -52,7 +52,7 @@ def test_a_worker_that_dies_while_it_tells(
     # Its lease is over.
     ground.redis.zadd(ground.store.keys.open, {cut: 0})
     second = ground.worker(site, kind)
-    eventually(lambda: len(posted.requests) > 1, f"the second try: {second.output()}")
+    eventually(lambda: len(posted.requests) > 1, lambda: f"the second try: {second.output()}")
     assert ground.told(event).message["To"] == "host1@example.org"
     ground.stop_process(second)
     told, again = posted.requests

@@ -407,7 +407,7 @@ def test_a_worker_of_another_redis_is_found(ground: Ground, tmp_path: Path) -> N
     elsewhere = ground.redis_url.removesuffix("/1") + "/2"
     command = ["rq.cli", "worker", "--url", elsewhere, "-w", "flask_streamend.Worker", "here"]
     worker = Process([sys.executable, "-m", *command], tmp_path / "worker.log", site.env)
-    eventually(lambda: workers_of(ground, "here"), f"it said what it is: {worker.output()}")
+    eventually(lambda: workers_of(ground, "here"), lambda: f"it said what it is: {worker.output()}")
     status, found = asked(ground, site.env)
     assert status == 1
     assert "no-worker" in found

@@ -102,7 +102,7 @@ class Scene:
     def listens(self, shown: int) -> None:
         """Wait until something listens on the port that stands for this one."""
         port = self.ports[shown]
-        eventually(lambda: accepts(port), f"something listens on {port}: {self.output()}")
+        eventually(lambda: accepts(port), lambda: f"something listens on {port}: {self.output()}")
 
     def watch(self, shown: int, event_id: str) -> Client:
         """Open a viewer's socket."""

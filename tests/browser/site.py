@@ -46,7 +46,7 @@ class Server:
             folder / f"site-{self.port}.log",
             self.env,
         )
-        eventually(lambda: accepts(self.port), f"{kind} listens: {self.process.output()}")
+        eventually(lambda: accepts(self.port), lambda: f"{kind} listens: {self.process.output()}")
 
     def handshakes(self, event_id: str) -> int:
         """Return how many handshakes for an event came here, let in or not."""
