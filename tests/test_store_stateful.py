@@ -252,3 +252,16 @@ def test_both_stores_give_the_same_answers(redis: Redis) -> None:
             suppress_health_check=list(HealthCheck),
         ),
     )
+
+
+def test_both_stores_forget_who_is_long_gone_by_the_same_clock(redis: Redis) -> None:
+    """The last report of a process that said goodbye is known for a minute, in both."""
+    now = 1_700_000_000.0
+    twins = Twins(redis, f"hypothesis{next(_names)}", lambda: now)
+    twins.started()
+    held = {"jam": Held(1, "s1", 0)}
+    assert twins.report("a", 1, LEASE, held, True).events
+    twins.reap("a", True)
+    assert not twins.report("a", 1, LEASE, held, True).events
+    now += 61
+    assert twins.report("a", 1, LEASE, held, True).events

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -25,6 +26,20 @@ _CLOCK = {
     ),
     "redis.call('DEL', KEYS[13]) == 1": "not unmarked(KEYS[13])",
 }
+#: The end of what looks at the clock: from here on it is known what time it is.
+_TOLD = "local after = math.ceil(time[1] * 1000 + time[2] / 1000)\n"
+#: Keys expire by the server's clock, too: here each script first removes those whose time is up.
+_EXPIRIES = """
+for _, key in ipairs(redis.call('ZRANGEBYSCORE', 'expiries', '-inf', now)) do
+  redis.call('DEL', key)
+  redis.call('ZREM', 'expiries', key)
+end
+local function expire(key, ms)
+  if redis.call('EXISTS', key) == 1 then redis.call('ZADD', 'expiries', now + ms, key) end
+end
+"""
+_EXPIRE = re.compile(r"redis\.call\('PEXPIRE', (.*)\)$", re.MULTILINE)
+_PERSIST = re.compile(r"redis\.call\('PERSIST', (.*)\)$", re.MULTILINE)
 _MARKS = """
 local function unmarked(key)
   local till = tonumber(redis.call('GET', key) or '0')
@@ -48,7 +63,10 @@ def _source(name: str) -> str:
         text = text.replace(
             "local lease = tonumber(ARGV[2])", _MARKS + "local lease = tonumber(ARGV[2])", 1
         )
-    assert "'TIME'" not in text
+    text = _EXPIRE.sub(r"expire(\1)", text)
+    text = _PERSIST.sub(r"redis.call('ZREM', 'expiries', \1)", text)
+    text = text.replace(_TOLD, _TOLD + _EXPIRIES, 1)
+    assert not re.search(r"'TIME'|'PEXPIRE'|'PERSIST'", text)
     return text
 
 
