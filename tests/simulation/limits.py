@@ -164,6 +164,8 @@ class Limits:
                 again = min([sent.at, *contact.renewed[last : last + 1]])
                 if last and again - contact.renewed[last - 1] >= world.lease + world.delay:
                     return "teller cut off"
+        if self._waited_for(before, sent):
+            return "teller cut off"
         if recorded is not None:
             # Limit: a store that loses writes it acknowledged.
             return "record lost" if recorded != world.server.life else ""
@@ -175,6 +177,17 @@ class Limits:
             # Limit: the same of a lease, and its owner could not say so yet.
             return "record lost"
         return "not recorded" if sent.at - before.at > RECORD else ""
+
+    def _waited_for(self, before: Sent, sent: Sent) -> bool:
+        """Return whether an emptied store waited its lease in vain for who told an end alone."""
+        world, later = self.world, sent.decided
+        alone = before.decided is not None and before.decided.alone
+        if not (world.server.life and alone and later is not None and not later.alone):
+            return False
+        renewed, until = world.truth.contacts[before.by].renewed, world.truth.began + world.lease
+        last = bisect_left(renewed, before.at)
+        gone = last and renewed[last - 1] < world.truth.began
+        return bool(gone) and min([later.at, *renewed[last : last + 1]]) >= until - EPSILON
 
     def cut_off_at(self, viewer: Viewer, at: float) -> bool:
         """Return whether a viewer's process was cut off then, for longer than the limit."""
