@@ -178,6 +178,9 @@ class Sweep:
         owed = self._endings.owed
         if asked := owed.to_ask():
             still = self._store.still_owed(asked)
+            if self._store.look(None).epoch != self._presence.epoch:
+                # Emptied since it answered the beat: it owes nobody anything, as it knows nothing.
+                return
             owed.learn([session for _, session in asked], still)
             self._endings.let_go([session for _, session in asked if session not in still])
 

@@ -400,3 +400,29 @@ def test_nobody_is_alone_while_it_is_in_doubt_who_was_heard(world: World) -> Non
     assert [sent.by for sent in told(world)] == [other]
     world.server.away = False
     run(world, 60)
+
+
+def test_a_store_that_is_emptied_within_a_beat_is_not_believed_that_all_are_told(
+    world: World,
+) -> None:
+    """It owes nobody anything, for it knows nothing; what a process owes is put back into it."""
+    process = world.start_process()
+    viewer = world.join("jam", process)
+    run(world, 6)
+    world.leave(viewer)
+    owed = process.endings.owed
+    to_ask = owed.to_ask
+
+    def emptied_meanwhile() -> list[tuple[str, str]]:
+        if asked := to_ask():
+            owed.to_ask = to_ask  # type: ignore[method-assign]
+            world.empty()
+            world.server.started()
+        return asked
+
+    owed.to_ask = emptied_meanwhile  # type: ignore[method-assign]
+    run(world, 12)
+    assert owed.to_ask == to_ask
+    world.start_worker()
+    run(world, 40)
+    assert len(told(world)) == 1
