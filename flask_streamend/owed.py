@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from .store.base import Cause, Kept, Reported
-from .store.deliveries import Share
+from .store.deliveries import Owing, Share
 from .store.totals import SETTLED
 
 #: Ends kept at the most; of more, the oldest are let go: the store most likely has them.
@@ -101,17 +101,21 @@ class Owed:
             end.ask_at, end.wait = now + end.wait, min(LAST_WAIT, 2 * end.wait)
         return [(end.event_id, end.session) for end in asked]
 
-    def learn(self, asked: Iterable[str], owed: Mapping[str, tuple[Share, ...]]) -> None:
-        """Let go of ends that are told; of the others note which channels told them.
+    def learn(self, asked: Iterable[str], owed: Mapping[str, Owing]) -> None:
+        """Let go of ends that are told; of the others note until when others put them off.
 
         :param asked: the sessions that were asked about.
+        :param owed: those of them whose hosts are still to be told, as the store knows them.
         """
+        now = time.monotonic()
         for session in asked:
             end = self._ends.get(session)
             if session not in owed:
                 self._ends.pop(session, None)
             elif end is not None:
-                end.shares = owed[session]
+                end.shares = owed[session].shares
+                # Never sooner: what this process saw while it asked is the later word.
+                end.due = max(end.due, now + owed[session].left / 1000)
 
     def kept(self) -> list[Kept]:
         """Return every end, to be put back; one that a channel told already by its deliveries."""

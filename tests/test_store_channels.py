@@ -12,7 +12,7 @@ import pytest
 
 from flask_streamend.owed import Owed
 from flask_streamend.standin import AloneStore
-from flask_streamend.store.base import Change, Kept, Outcome, Record, Reported
+from flask_streamend.store.base import Change, Held, Kept, Outcome, Record, Reported
 from flask_streamend.store.bounds import STRAY_MS
 from flask_streamend.store.deliveries import Delivery
 from flask_streamend.store.interface import Store
@@ -188,10 +188,10 @@ def test_an_end_is_owed_while_one_of_its_deliveries_is_open(any_store: Store) ->
     """Whoever saw an end keeps it until every channel's delivery is settled."""
     made = split(any_store, "jam", "email", "hook")
     session = made["email"].id
-    assert any_store.still_owed([("jam", session)]) == {session: ()}
+    assert any_store.still_owed([("jam", session)])[session].shares == ()
     settle(any_store, made["email"], Outcome.SENT)
     assert set(any_store.still_owed([("jam", session), ("gig", "none")])) == {session}
-    shares = any_store.still_owed([("jam", session)])[session]
+    shares = any_store.still_owed([("jam", session)])[session].shares
     assert [(share.delivery, share.channel, share.state) for share in shares] == [
         (session, "email", "sent"),
         (f"{session}--hook", "hook", "pending"),
@@ -260,6 +260,28 @@ def test_a_store_that_was_emptied_has_no_channel_tell_twice(any_store: Store) ->
     settle(empty, again, Outcome.SENT)
     owed.learn([session], empty.still_owed([("jam", session)]))
     assert owed.kept() == []
+
+
+def test_a_process_learns_that_others_put_an_end_off(any_store: Store) -> None:
+    """It puts it back so into a store that is emptied then: whoever put it off may be gone."""
+    held = {"jam": Held(0, "s1", HOUR, 1)}
+    (_, row) = any_store.report("there", 1, LEASE, held, full=True).events
+    assert (row.change, row.session) == (Change.ENDING, "s1")
+    owed, now = Owed(), any_store.look(None).now
+    owed.note(replace(row, due=now - WAIT), now)
+    still = any_store.still_owed([("jam", "s1")])
+    assert HOUR - WAIT < still["s1"].left <= HOUR
+    owed.learn(["s1"], still)
+    assert HOUR / 2 < owed.kept()[0].left <= HOUR
+    # Never sooner: what it saw itself meanwhile is the later word.
+    owed.note(replace(row, due=now + 2 * HOUR), now)
+    owed.learn(["s1"], still)
+    assert owed.kept()[0].left > HOUR
+    # Claimed, it is due as it was.
+    later(2 * HOUR)
+    any_store.claim(1)
+    claimed = any_store.still_owed([("jam", "s1")])
+    assert -HOUR - WAIT < claimed["s1"].left < -HOUR + WAIT
 
 
 def test_what_a_stand_in_told_by_channel_is_handed_back(any_store: Store) -> None:

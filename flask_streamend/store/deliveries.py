@@ -87,6 +87,18 @@ class Share:
 
 
 @dataclass(frozen=True)
+class Owing:
+    """An end whose host is still to be told.
+
+    :param left: milliseconds until it is due; negative: since.
+    :param shares: every delivery, where it has several and one is settled.
+    """
+
+    left: int
+    shares: tuple[Share, ...] = ()
+
+
+@dataclass(frozen=True)
 class Waits:
     """A digest that a delivery waits for.
 

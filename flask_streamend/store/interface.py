@@ -24,7 +24,7 @@ from .base import (
     Report,
 )
 from .bounds import DIGEST_MAX, NEWEST, QUIET_MS
-from .deliveries import Delivery, Member, Share, Waits
+from .deliveries import Delivery, Member, Owing, Waits
 from .introduced import Introduced
 from .overview import Overview
 from .totals import Totals
@@ -138,11 +138,10 @@ class Store(Protocol):
         :param seq: the number of the holder's last report.
         """
 
-    def still_owed(self, ends: Sequence[tuple[str, str]]) -> dict[str, tuple[Share, ...]]:
+    def still_owed(self, ends: Sequence[tuple[str, str]]) -> dict[str, Owing]:
         """Return, of pairs of event and session, the sessions whose hosts are still to be told.
 
-        An end is owed as long as one of its deliveries is open, or its digest's. Of an end with
-        several, of which one is settled, all are returned; else nothing.
+        An end is owed as long as one of its deliveries is open, or its digest's.
         """
 
     def traces(self, ends: Sequence[tuple[str, str]]) -> dict[str, tuple[str, bool]]:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from ..event import EventStatus
 from .base import Change, Ended, Kept, Look
 from .bounds import OVERDUE_MS, SEARCHED
-from .deliveries import Share
+from .deliveries import Owing
 from .memory_presence import GUESTS
 from .memory_put_back import MemoryPutBack
 from .overview import Overview
@@ -95,11 +95,16 @@ class MemoryStore(MemoryPutBack):
                 ends.append(replace(kept, trace=one.trace, unique_viewers=one.unique_viewers))
             return ends
 
-    def still_owed(self, ends: Sequence[tuple[str, str]]) -> dict[str, tuple[Share, ...]]:
+    def still_owed(self, ends: Sequence[tuple[str, str]]) -> dict[str, Owing]:
+        owed = {}
         with self._act():
-            ending = {self._sessions[event].id for event in self._due}
-            found = {id_: self._owed_shares(id_) for _, id_ in ends}
-            return {i: s or () for i, s in found.items() if s is not None or i in ending}
+            for event, id_ in ends:
+                shares, due = self._owed_shares(id_), self._due.get(event)
+                if due is not None and self._sessions[event].id == id_:
+                    owed[id_] = Owing(due - self._now(), shares or ())
+                elif shares is not None:
+                    owed[id_] = Owing(self._ledger[id_].due - self._now(), shares)
+        return owed
 
     def traces(self, ends: Sequence[tuple[str, str]]) -> dict[str, tuple[str, bool]]:
         found = {}

@@ -10,7 +10,7 @@ from redis import Redis
 
 from .base import DeadAct, Outcome, Record
 from .bounds import DIGEST_MAX, KEEP_COUNT, KEEP_MS, STRAY_MS
-from .deliveries import Delivery, Member, Share, Waits
+from .deliveries import Delivery, Member, Owing, Share, Waits
 from .keys import Keys
 from .scripts import Scripts, answering, text
 
@@ -89,14 +89,14 @@ class RedisLedger:
         )
         return int(late)
 
-    def still_owed(self, ends: Sequence[tuple[str, str]]) -> dict[str, tuple[Share, ...]]:
+    def still_owed(self, ends: Sequence[tuple[str, str]]) -> dict[str, Owing]:
         if not ends:
             return {}
         k = self.keys
         rows = self._run("still_owed", [k.sessions, k.due, k.open, k.ledger], json.dumps(ends))
         return {
-            text(session): tuple(Share(*row) for row in json.loads(packed or "[]"))
-            for session, packed in rows
+            text(session): Owing(left, tuple(Share(*row) for row in json.loads(packed or "[]")))
+            for session, left, packed in rows
         }
 
     def traces(self, ends: Sequence[tuple[str, str]]) -> dict[str, tuple[str, bool]]:
