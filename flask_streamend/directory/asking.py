@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 import socket
-import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from functools import partial
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, Pool, QueuePool, event, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from ..deadlines import within
 from ..errors import ConfigurationError, DirectoryError
 from .tables import Known, Names, Tables
 
@@ -173,15 +174,8 @@ def _cut_after(seconds: float, connection: Connection) -> Iterator[None]:
         yield
         return
     # A number of our own for it: the driver's may be another file's by the time it is shut.
-    with socket.socket(fileno=os.dup(number())) as own:
-        deadline = threading.Timer(seconds, _shut, [own])
-        deadline.daemon = True
-        deadline.start()
-        try:
-            yield
-        finally:
-            deadline.cancel()
-            deadline.join()
+    with socket.socket(fileno=os.dup(number())) as own, within(seconds, partial(_shut, own)):
+        yield
 
 
 def _shut(connected: socket.socket) -> None:

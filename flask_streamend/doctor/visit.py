@@ -8,13 +8,15 @@ import json
 import secrets
 import socket
 import ssl
-import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 from typing import Any
 from urllib.parse import quote, urlsplit
+
+from ..deadlines import within
 
 #: Seconds to wait for each step of it.
 TIMEOUT = 3.0
@@ -86,15 +88,10 @@ class Visit:
 
     def _ask(self, path: str, headers: Mapping[str, str]) -> Answer:
         self._connection.connect()
-        deadline = threading.Timer(LONGEST, _cut, [self._connection.sock])
-        deadline.daemon = True
-        deadline.start()
-        try:
+        with within(LONGEST, partial(_cut, self._connection.sock)):
             self._connection.request("GET", self._path + path, headers=headers)
             response = self._connection.getresponse()
             body = b"" if response.status == 101 else response.read(MOST)
-        finally:
-            deadline.cancel()
         try:
             said = json.loads(body)
         except (ValueError, RecursionError):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import socket
-import threading
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from ..aside import Aside
+from ..deadlines import within
 
 T = TypeVar("T")
 
@@ -29,13 +30,8 @@ def _cut(connection: Connected) -> None:
 @contextmanager
 def cut_after(seconds: float, connection: Connected) -> Iterator[None]:
     """Shut a connection's socket after a time: each read may be in time, and yet never end."""
-    deadline = threading.Timer(seconds, _cut, [connection])
-    deadline.daemon = True
-    deadline.start()
-    try:
+    with within(seconds, partial(_cut, connection)):
         yield
-    finally:
-        deadline.cancel()
 
 
 _made: weakref.WeakSet[Bounded] = weakref.WeakSet()
