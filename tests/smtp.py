@@ -112,14 +112,22 @@ class ScriptedServer:
         for the end of the message), what to answer; an empty text: nothing, for ever.
     :param hang_up: the step after whose answer it closes the connection.
     :param drip: the step whose answer it gives byte by byte, without an end.
+    :param together: it takes commands before it has answered earlier ones (RFC 2920), and says so.
     :ivar mails: messages that it accepted.
     :ivar raw: messages that came to their end, whatever it answered.
     """
 
     def __init__(
-        self, answers: dict[str, str] | None = None, hang_up: str = "", drip: str = ""
+        self,
+        answers: dict[str, str] | None = None,
+        hang_up: str = "",
+        drip: str = "",
+        together: bool = False,
     ) -> None:
-        self._answers = {"CONNECT": "220 here", "DATA": "354 go on", **(answers or {})}
+        can = "250-here\r\n250 PIPELINING" if together else "250 here"
+        usual = {"CONNECT": "220 here", "EHLO": can, "DATA": "354 go on"}
+        self._answers = {**usual, **(answers or {})}
+        self.together = together
         self._hang_up = hang_up
         self._drip = drip
         self._stopped = threading.Event()
@@ -131,6 +139,10 @@ class ScriptedServer:
         self._open: list[socket.socket] = []
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
+
+    def answer(self, step: str, answer: str) -> None:
+        """Answer a step otherwise from now on."""
+        self._answers[step] = answer
 
     def _serve(self) -> None:
         while True:

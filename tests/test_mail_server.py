@@ -46,15 +46,18 @@ def start() -> Iterator[Start]:
         server.stop()
 
 
-@pytest.fixture
-def script() -> Iterator[Script]:
-    """Return a function that starts a mail server that does as it is told."""
+@pytest.fixture(params=[False, True], ids=["alone", "together"])
+def script(request: pytest.FixtureRequest) -> Iterator[Script]:
+    """Return a function that starts a mail server that does as it is told.
+
+    One takes each command alone, the other several together.
+    """
     started: list[ScriptedServer] = []
 
     def run(
         answers: dict[str, str] | None = None, hang_up: str = "", drip: str = ""
     ) -> ScriptedServer:
-        started.append(ScriptedServer(answers, hang_up, drip))
+        started.append(ScriptedServer(answers, hang_up, drip, request.param))
         return started[-1]
 
     yield run
@@ -93,6 +96,8 @@ def counts(app: Flask) -> dict[str, int]:
 STEPS = ("CONNECT", "EHLO", "MAIL", "RCPT", "DATA", END)
 #: Seconds for a step; not shorter, so that on a slow machine too it is the stuck one that is cut.
 STEP = 2
+#: A server that takes each command alone, and one that takes several together.
+HOW = {"": False, "-together": True}
 Stuck = dict[str, tuple[ScriptedServer, BaseException | None]]
 
 
@@ -102,8 +107,12 @@ def stuck() -> Iterator[Stuck]:
 
     :returns: each server, and how the send failed.
     """
-    servers = {f"silent-{step}": ScriptedServer({step: "", "HELO": ""}) for step in STEPS}
-    servers |= {f"drips-{step}": ScriptedServer(drip=step) for step in (*STEPS, "QUIT")}
+    servers = {}
+    for how, one in HOW.items():
+        for step in STEPS:
+            servers[f"silent-{step}{how}"] = ScriptedServer({step: "", "HELO": ""}, together=one)
+        for step in (*STEPS, "QUIT"):
+            servers[f"drips-{step}{how}"] = ScriptedServer(drip=step, together=one)
     login = {"drips-EHLO": {"MAIL_USERNAME": "live", "MAIL_PASSWORD": "secret"}}
     with ThreadPoolExecutor(len(servers)) as aside:
         sending = {
@@ -120,25 +129,31 @@ def stuck() -> Iterator[Stuck]:
                 server.stop()
 
 
+@pytest.mark.parametrize("how", HOW)
 @pytest.mark.parametrize("step", STEPS)
-def test_a_silent_server_is_not_waited_for(stuck: Stuck, step: str) -> None:
+def test_a_silent_server_is_not_waited_for(stuck: Stuck, step: str, how: str) -> None:
     """A server that accepts the connection and then says nothing, at any step, fails the send."""
-    server, error = stuck[f"silent-{step}"]
+    server, error = stuck[f"silent-{step}{how}"]
     assert isinstance(error, OSError)
-    assert server.steps[-1] == step or step in ("CONNECT", "EHLO")
+    # Of what was sent together the rest is read all the same.
+    last = "DATA" if server.together and step in ("MAIL", "RCPT") else step
+    assert server.steps[-1] == last or step in ("CONNECT", "EHLO")
+    assert server.raw == [] or step == END
 
 
+@pytest.mark.parametrize("how", HOW)
 @pytest.mark.parametrize("step", STEPS)
-def test_a_server_that_drips_is_not_waited_for(stuck: Stuck, step: str) -> None:
+def test_a_server_that_drips_is_not_waited_for(stuck: Stuck, step: str, how: str) -> None:
     """A server whose answer comes byte by byte, each within the time-out, fails the send too."""
-    server, error = stuck[f"drips-{step}"]
+    server, error = stuck[f"drips-{step}{how}"]
     assert isinstance(error, OSError)
     assert server.steps[-1] == step
 
 
-def test_a_server_that_drips_its_good_bye_has_taken_the_mail(stuck: Stuck) -> None:
+@pytest.mark.parametrize("how", HOW)
+def test_a_server_that_drips_its_good_bye_has_taken_the_mail(stuck: Stuck, how: str) -> None:
     """What comes after the answer to DATA is no failure, and is not waited for."""
-    server, error = stuck["drips-QUIT"]
+    server, error = stuck[f"drips-QUIT{how}"]
     assert error is None
     assert server.mails == 1
 
@@ -256,6 +271,42 @@ def test_a_server_is_asked_once_a_notice_whether_it_is_there(
     deliver(make_app(redis_url, MAIL_PORT=server.port), "jam", "gig", "set")
     exchange = ["MAIL", "RCPT", "DATA", END]
     assert server.steps[2:] == [*exchange, "NOOP", *exchange, "NOOP", *exchange, "QUIT"]
+
+
+def test_a_server_that_takes_commands_together_is_not_kept_waiting(script: Script) -> None:
+    """Envelope and DATA arrive at once; to another, one after the other."""
+    server = script({"MAIL": "", "RCPT": "", "DATA": ""})
+    app = make_app(MAIL_PORT=server.port, STREAMEND_MAIL_TIMEOUT=STEP)
+    with pytest.raises(OSError, match="timed out"):
+        send(app)
+    together = server.steps[2:] == ["MAIL", "RCPT", "DATA"]
+    assert together or server.steps[2:] == ["MAIL"]
+    assert together == server.together
+
+
+def test_a_message_is_not_sent_to_a_server_that_refused_its_recipient(script: Script) -> None:
+    """It may wait for one all the same, told so before it refused; and the next notice is sent."""
+    server = script({"RCPT": "550 nobody of that name"})
+    app = make_app(MAIL_PORT=server.port)
+    with app.app_context(), MailChannel(state(app).settings) as channel:
+        with pytest.raises(PermanentError, match="nobody of that name"):
+            channel.send(NOTICE)
+        server.answer("RCPT", "250 OK")
+        channel.send(NOTICE)
+    assert (server.mails, len(server.raw)) == (1, 1)
+
+
+def test_a_line_that_begins_with_a_dot_arrives_as_it_is(script: Script) -> None:
+    """SMTP ends a message with a dot by itself (RFC 5321, 4.5.2)."""
+    server = script()
+    app = make_app(MAIL_PORT=server.port)
+    with app.app_context(), MailChannel(state(app).settings) as channel:
+        message = channel.message(NOTICE)
+        message.body = "..\n.\nThe jam\n"
+        channel.message = lambda notice: message  # type: ignore[method-assign]
+        channel.send(NOTICE)
+    (raw,) = server.raw
+    assert b"\r\n...\r\n..\r\nThe jam\r\n" in raw
 
 
 def test_a_receiver_of_flask_mail_s_signal_that_raises_is_no_failure(

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import secrets
 from contextlib import ExitStack
 from datetime import datetime, timezone
-from email.charset import QP, Charset
-from email.header import Header
-from email.mime.multipart import MIMEMultipart
-from email.mime.text import MIMEText
-from email.policy import compat32
-from email.utils import formatdate, parseaddr
+from email.utils import parseaddr
 from types import TracebackType
 from typing import Any
 from urllib.parse import quote
 
 from flask import current_app, render_template
-from flask_mail import Mail, Message, sanitize_address
+from flask_mail import Mail, Message
 
 from .. import words
 from ..errors import PermanentError
@@ -25,6 +19,7 @@ from ..event import Notice
 from ..settings import Settings
 from .base import Skip
 from .figures import figures
+from .message import NoticeMessage
 from .recipient import check_address
 from .smtp import SMTPConnection, ascii_domain, longest
 
@@ -42,58 +37,6 @@ def message_id(event_id: str, session: str, sender: str) -> str:
 def event_url(frontend_url: str, event_id: str) -> str:
     """Return the host's page of an event."""
     return f"{frontend_url}/events/{quote(event_id, safe='.:@~-_')}"
-
-
-#: RFC 5321, 4.5.3.1.6: a server may refuse a line of over 1,000 bytes, its end included.
-LONGEST_LINE = 998
-LINES = compat32.clone(linesep="\r\n")
-
-
-def _header(text: str, name: str) -> Any:
-    """Return a header's text, encoded (RFC 2047) where it is not ASCII."""
-    return text if text.isascii() else Header(text, "utf-8", header_name=name)
-
-
-class NoticeMessage(Message):
-    """Flask-Mail's message as plain text and HTML, in lines of ASCII.
-
-    Flask-Mail's own may have 8 bit, and lines of any length; and it parses each header again as it
-    writes it, which took half of the time of a notice. Nor is it made as Flask-Mail's is: for an id
-    that is not a notice's that looks up this host's name, with no time-out.
-    """
-
-    def __init__(self, notice: Notice, host: str, sender: Any, body: str, html: str) -> None:
-        self.subject, self.msgId = notice.subject, notice.message_id
-        self.sender = "{} <{}>".format(*sender) if isinstance(sender, tuple) else sender
-        self.recipients = [host]
-        self.alts: dict[str, str] = {}
-        self.body, self.html = body, html
-        self.extra_headers = {"Auto-Submitted": "auto-generated"}
-        self.date = self.reply_to = self.charset = None
-        self.cc, self.bcc, self.attachments = [], [], []
-        self.mail_options, self.rcpt_options = [], []
-
-    def _message(self) -> MIMEMultipart:
-        parts = MIMEMultipart("alternative", boundary=f"=_{secrets.token_hex(16)}")
-        parts["Subject"] = _header(self.subject, "Subject")
-        parts["From"] = sanitize_address(self.sender)
-        parts["To"] = ", ".join(map(sanitize_address, self.recipients))
-        parts["Date"] = formatdate(self.date, localtime=True)
-        parts["Message-ID"] = self.msgId
-        for name, value in (self.extra_headers or {}).items():
-            parts[name] = value
-        parts.attach(self._mimetext(self.body))
-        parts.attach(self._mimetext(self.html, "html"))
-        parts.policy = LINES
-        return parts
-
-    def _mimetext(self, text: str | None, subtype: str = "plain") -> MIMEText:
-        text = text or ""
-        if text.isascii() and all(len(line) <= LONGEST_LINE for line in text.split("\n")):
-            return MIMEText(text, subtype, "us-ascii")
-        charset = Charset("utf-8")
-        charset.body_encoding = QP
-        return MIMEText(text, subtype, charset)  # type: ignore[arg-type]
 
 
 class MailChannel:

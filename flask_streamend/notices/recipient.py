@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from email import policy
 from typing import Any
 
@@ -13,6 +14,10 @@ LONGEST_TEXT = 1000
 #: RFC 5321, 4.5.3.1: octets of what stands before the ``@``, and of the whole.
 LONGEST_LOCAL = 64
 LONGEST_ADDRESS = 254
+#: An address of plain atoms (RFC 5322, 3.4.1), as most are: the parser would say the same of it.
+_PLAIN = re.compile(
+    r"([\w!#$%&'*+/=?^`{|}~-]+(?:\.[\w!#$%&'*+/=?^`{|}~-]+)*)@((?:[\w-]+\.)*[\w-]+)", re.A
+)
 
 
 def check_address(text: str) -> str:
@@ -25,6 +30,8 @@ def check_address(text: str) -> str:
         raise _unusable("holds a line break")
     if len(text) > LONGEST_TEXT:
         raise _unusable(f"has {len(text):,} characters")
+    if plain := _PLAIN.fullmatch(text):
+        return _short(plain[0], plain[1], plain[2])
     try:
         header: Any = policy.default.header_factory("To", text)
         addresses, groups, defects = header.addresses, header.groups, header.defects
@@ -40,10 +47,14 @@ def check_address(text: str) -> str:
     domain = ascii_domain(address.domain)
     if defects or not address.username or not domain:
         raise _unusable("is no e-mail address")
+    return _short(str(address), address.username, domain)
+
+
+def _short(address: str, local: str, domain: str) -> str:
     # With room for the @.
-    if len(address.username) > LONGEST_LOCAL or len(address.username + domain) >= LONGEST_ADDRESS:
+    if len(local) > LONGEST_LOCAL or len(local + domain) >= LONGEST_ADDRESS:
         raise _unusable("is too long")
-    return str(address)
+    return address
 
 
 def _unusable(why: str) -> PermanentError:

@@ -6,6 +6,7 @@ line after it took the message makes its ``send`` raise, so that a retry would m
 
 from __future__ import annotations
 
+import re
 import smtplib
 import socket
 import ssl
@@ -16,13 +17,14 @@ from types import TracebackType
 from typing import Any
 
 from flask import current_app
-from flask_mail import Connection, Message, email_dispatched, sanitize_address, sanitize_addresses
+from flask_mail import Connection, Message, email_dispatched
 
 from ..errors import PermanentError
 from ..settings import Settings
 from ..telemetry.logs import log
 from .bounded import Bounded, Lookups, cut_after
 from .failures import Deferred
+from .message import written
 
 _lookups = Lookups(most=8)
 #: This host's own name: while one look-up of it hangs, no other is waited for.
@@ -148,12 +150,11 @@ class SMTPConnection(Connection):
         try:
             # Not Flask-Mail's own send: what it does after this may raise, and would mail twice.
             with cut_after(self.longest, host):
-                host.sendmail(
-                    sanitize_address(envelope_from or message.sender),
-                    sanitize_addresses(message.send_to),
-                    message.as_bytes(),
-                    message.mail_options,
-                    message.rcpt_options,
+                _transact(
+                    host,
+                    written(envelope_from or message.sender),
+                    [written(one) for one in message.send_to],
+                    message,
                 )
         except smtplib.SMTPRecipientsRefused as error:
             # Its own text prints the address; the server's answer may too, and is masked later.
@@ -200,6 +201,44 @@ class SMTPConnection(Connection):
                 self.host.quit()
             self.host.close()
             self.host = None
+
+
+def _transact(host: smtplib.SMTP, sender: str, recipients: list[str], message: Message) -> None:
+    """Hand a message over; to a server that takes commands together, by two messages of ours.
+
+    :raises smtplib.SMTPException: (or ``OSError``) where it was not taken.
+    """
+    data, options = message.as_bytes(), message.mail_options
+    host.ehlo_or_helo_if_needed()
+    if not host.has_extn("pipelining") or len(recipients) != 1 or options or message.rcpt_options:
+        host.sendmail(sender, recipients, data, options, message.rcpt_options)
+        return
+    # RFC 2920: envelope and DATA together, and each answer is looked at.
+    (recipient,) = recipients
+    size = f" size={len(data)}" if host.has_extn("size") else ""
+    envelope = (
+        f"mail FROM:{smtplib.quoteaddr(sender)}{size}",
+        f"rcpt TO:{smtplib.quoteaddr(recipient)}",
+    )
+    try:
+        host.send("\r\n".join((*envelope, "data", "")))
+        answer = host.getreply()
+        if answer[0] != 250:
+            raise smtplib.SMTPSenderRefused(*answer, sender)
+        answer = host.getreply()
+        if answer[0] not in (250, 251):
+            raise smtplib.SMTPRecipientsRefused({recipient: answer})
+        answer = host.getreply()
+        if answer[0] != 354:
+            raise smtplib.SMTPDataError(*answer)
+        host.send(re.sub(rb"(?m)^\.", b"..", data) + b".\r\n")
+        answer = host.getreply()
+        if answer[0] != 250:
+            raise smtplib.SMTPDataError(*answer)
+    except Exception:
+        # It may wait for the message: to hang up is the one way to send none.
+        host.close()
+        raise
 
 
 def _raise(code: int, answer: bytes | str, error: smtplib.SMTPException) -> None:
