@@ -131,9 +131,12 @@ class RQAlarms:
     @_alarm
     def ring(self, alarm: Alarm) -> None:
         job_id = self.job_id(alarm.session)
-        ScheduledJobRegistry(queue=self._queue).remove(job_id)
         kept = options(job_id, alarm.due, alarm.trace)
-        self._queue.enqueue(RING, *self._arguments(alarm), **kept)
+        with self._redis.pipeline(transaction=True) as pipe:
+            # First: RQ begins the transaction by it.
+            self._queue.enqueue(RING, *self._arguments(alarm), **kept, pipeline=pipe)
+            ScheduledJobRegistry(queue=self._queue).remove(job_id, pipeline=pipe)
+            pipe.execute()
 
     @_alarm
     def ring_unheard(self) -> None:

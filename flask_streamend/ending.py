@@ -128,9 +128,8 @@ class Endings:
                 **ids(alarm.trace),
             },
         )
-        # Stores keep whole milliseconds: within the last one nothing would be due yet.
-        self._timer.set(alarm.session, seconds + 0.001, alarm)
-        self._wake(seconds + 0.001)
+        self._timer.set(alarm.session, seconds, alarm)
+        self._wake(seconds)
 
     def decided(self, ended: Ended) -> None:
         """Note an end that was ordered, and ring for it."""

@@ -95,6 +95,7 @@ class TunedWorker(Introduced):
     """
 
     told_to_stop = False
+    _known_until = 0.0
     #: RQ would wait up to a minute between two tries to reach Redis again.
     max_connection_wait_time = 2.0
 
@@ -110,7 +111,10 @@ class TunedWorker(Introduced):
         """Beat as RQ does, and notice what nobody else might: see :mod:`flask_streamend.sweep`."""
         super().heartbeat(*args, **kwargs)
         if not self.is_horse:
-            self._be_known()
+            # It beats several times for a job.
+            if time.monotonic() >= self._known_until:
+                self._known_until = time.monotonic() + LOOK_AROUND
+                self._be_known()
             self.streamend.sweep.tick()
             self.streamend.write_counts()
             self.streamend.recording.tick()

@@ -307,6 +307,17 @@ def test_a_ring_too_early_is_set_again(app: Flask, redis: Redis, mailbox: Mailbo
     assert mailbox.mails() == []
 
 
+def test_a_ring_a_little_too_early_waits(
+    app: Flask, redis: Redis, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RQ keeps whole seconds: an alarm that was set again would be up to a second late."""
+    monkeypatch.setattr(jobs, "SOON_MS", HOUR)
+    ring_now(app, delay=2_000)
+    work(redis, app)
+    assert scheduled(redis) == []
+    assert len(mailbox.mails()) == 1
+
+
 def test_a_ring_too_early_twice_is_set_again_twice(app: Flask, redis: Redis) -> None:
     """An alarm set again by one worker may be too early by another's clock too."""
     report = ring_now(app, delay=HOUR)
