@@ -46,7 +46,9 @@ class Reader(threading.Thread):
             ws.ws.most = settings.max_messages_per_second
             # Over, and worth twenty objects for as long as the viewer stays.
             ws.ws.handshake = None
-        super().__init__(target=target)
+        # The threading module looks at every thread that is no daemon whenever one of them begins
+        # or ends; nobody need wait for a viewer's, which ends with its socket.
+        super().__init__(target=target, daemon=None if settings is None else True)
 
 
 class Inbound(WSConnection):
