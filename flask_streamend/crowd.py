@@ -39,6 +39,8 @@ class Crowd:
         self._wake = wake
         self._lock = threading.Lock()
         self._viewers: dict[str, set[Viewer]] = {}
+        # Those of them who want to hear how many watch: most want nothing, and cost no look.
+        self._listeners: dict[str, set[Viewer]] = {}
         self._total = 0
         # Of a session that was stopped: told to go, counted no more, and not gone yet.
         self._let_go: set[Viewer] = set()
@@ -55,6 +57,8 @@ class Crowd:
         with self._lock:
             viewers = self._viewers.setdefault(event_id, set())
             viewers.add(viewer)
+            if viewer.listens:
+                self._listeners.setdefault(event_id, set()).add(viewer)
             self._total += 1
             known = self._known.get(event_id)
             if known is None:
@@ -74,6 +78,8 @@ class Crowd:
                 return
             viewers = self._viewers[event_id]
             viewers.remove(viewer)
+            if viewer.listens:
+                self._listens_no_more(event_id, viewer)
             self._total -= 1
             if not viewers:
                 del self._viewers[event_id]
@@ -82,6 +88,12 @@ class Crowd:
                     known.left, known.leaving = time.monotonic(), self._spans.leaving()
             self._note(event_id, urgent=not viewers)
         self._observers.left(event_id)
+
+    def _listens_no_more(self, event_id: str, viewer: Viewer) -> None:
+        listeners = self._listeners[event_id]
+        listeners.remove(viewer)
+        if not listeners:
+            del self._listeners[event_id]
 
     def _note(self, event_id: str, urgent: bool) -> None:
         """Note a change for the next report, and have it made sooner if need be."""
@@ -157,6 +169,7 @@ class Crowd:
             viewers = list(self._viewers.get(event_id, ()))
             if stopped:
                 self._viewers.pop(event_id, None)
+                self._listeners.pop(event_id, None)
                 self._let_go.update(viewers)
                 self._total -= len(viewers)
                 del self._known[event_id]
@@ -171,17 +184,17 @@ class Crowd:
     def listening(self) -> list[str]:
         """Return the events with a viewer here who wants to hear how many watch."""
         with self._lock:
-            return [e for e, viewers in self._viewers.items() if any(v.listens for v in viewers)]
+            return list(self._listeners)
 
     def tell(self, event_id: str, clients: int) -> None:
         """Tell an event's viewers here how many watch."""
         with self._lock:
-            viewers = list(self._viewers.get(event_id, ()))
+            listeners = list(self._listeners.get(event_id, ()))
             if event_id in self._known:
-                self._known[event_id].elsewhere = max(0, clients - len(viewers))
-        for viewer in viewers:
-            if viewer.listens:
-                viewer.tell(clients)
+                here = len(self._viewers.get(event_id, ()))
+                self._known[event_id].elsewhere = max(0, clients - here)
+        for viewer in listeners:
+            viewer.tell(clients)
 
     def _held(self, event_id: str, number: int, whole: bool = False) -> Held:
         """Return what is reported of an event.

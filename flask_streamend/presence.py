@@ -111,7 +111,7 @@ class Presence(Crowd):
         with self._reporting:
             with self._lock:
                 changed, self._changed, self._flush_at = self._changed, set(), None
-                emptied = changed - set(self._viewers)
+                emptied = [event_id for event_id in changed if event_id not in self._viewers]
             if not changed:
                 return
             if self._contact.away:
@@ -125,7 +125,7 @@ class Presence(Crowd):
                 self._contact.lost(error)
                 with self._lock:
                     self._changed |= changed
-                    for event_id in set() if error.refused else emptied:
+                    for event_id in () if error.refused else emptied:
                         # Whether the store heard that the last one left is in doubt: it decides,
                         # whoever has come since.
                         if event_id in self._known:
@@ -278,5 +278,8 @@ class Presence(Crowd):
 
     def _forget(self, events: set[str]) -> None:
         with self._lock:
-            for event_id in events - self._changed - self._unheard - set(self._viewers):
-                self._known.pop(event_id, None)
+            # One by one: a difference of sets would look at all that is held.
+            for event_id in events:
+                wanted = event_id in self._changed or event_id in self._unheard
+                if not (wanted or event_id in self._viewers):
+                    self._known.pop(event_id, None)

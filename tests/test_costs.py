@@ -6,17 +6,21 @@ A bound here is today's figure. What costs more has to say so here; what costs l
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
 from redis import Redis
+from werkzeug.serving import ThreadedWSGIServer
 
 from flask_streamend import Event, Notice, Preferences, StreamEnd
+from flask_streamend.inbound import Reader
 from flask_streamend.state import AppState, state_of
 from flask_streamend.testing import Socket
-from flask_streamend.viewers import Named
+from flask_streamend.viewers import Named, Viewer
 
 from .apps.store import Web
 from .commands import Commands, commands
@@ -198,6 +202,54 @@ def test_a_beat_costs_the_same_whatever_is_held(redis: Redis, crowd: Crowd) -> N
     within(alone, BEAT)
 
 
+class Walked(dict[str, Any]):
+    """Counts how often somebody looks at all that it has."""
+
+    walks = 0
+
+    def __iter__(self) -> Iterator[str]:
+        self.walks += 1
+        return super().__iter__()
+
+    def keys(self) -> Any:
+        """Count, and return what a dictionary does."""
+        self.walks += 1
+        return super().keys()
+
+    def values(self) -> Any:
+        """Count, and return what a dictionary does."""
+        self.walks += 1
+        return super().values()
+
+    def items(self) -> Any:
+        """Count, and return what a dictionary does."""
+        self.walks += 1
+        return super().items()
+
+
+class Many(set[Viewer]):
+    """The same of an event's viewers."""
+
+    walks = 0
+
+    def __iter__(self) -> Iterator[Viewer]:
+        self.walks += 1
+        return super().__iter__()
+
+
+def test_reports_and_beats_look_at_what_changed(crowd: Crowd) -> None:
+    """Neither goes through the events that are held, nor through the viewers of one."""
+    presence = crowd.state.presence
+    crowd.come(*(f"jam-{number}" for number in range(200)), "jam")
+    everybody = presence._viewers["jam"] = Many(presence._viewers["jam"])
+    held = presence._viewers = Walked(presence._viewers)
+    known = presence._known = Walked(presence._known)
+    crowd.come("jam", "new")
+    crowd.leave("jam", "new")
+    crowd.state.sweep.beat()
+    assert (held.walks, known.walks, everybody.walks) == (0, 0, 0)
+
+
 def test_a_keeper_at_rest_does_nothing_but_beat(redis: Redis, crowd: Crowd) -> None:
     """Between two beats no task of the keeper's asks Redis anything."""
     state = crowd.state
@@ -287,6 +339,28 @@ def test_what_a_viewer_takes_of_its_server(start_site: StartSite, kind: str, thr
     assert first
     RawViewer.close_all()
     eventually(lambda: count(site) == 0, "all have left")
+
+
+def test_no_thread_of_a_viewer_s_is_looked_after(redis_url: str) -> None:
+    """Each that begins or ends has Python go through all of those, where it waits for them."""
+    served = ThreadedWSGIServer("127.0.0.1", 0, application(redis_url))
+    # Else what it starts would be none that is waited for anyway.
+    served.daemon_threads = False
+    serving = threading.Thread(target=served.serve_forever)
+    serving.start()
+
+    def readers() -> list[Reader]:
+        return [thread for thread in threading.enumerate() if isinstance(thread, Reader)]
+
+    try:
+        RawViewer(served.port, "jam")
+        eventually(lambda: len(readers()) == 1, "its reader has begun")
+        assert [reader.daemon for reader in readers()] == [True]
+    finally:
+        RawViewer.close_all()
+        served.shutdown()
+        served.server_close()
+        serving.join()
 
 
 def watch(site: Site, viewers: int) -> Sequence[RawViewer]:
