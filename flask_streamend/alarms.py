@@ -25,9 +25,9 @@ from .telemetry.tally import Tally
 
 #: The job's function by name, so that a process which only enqueues never imports it. Wire format.
 RING = "flask_streamend.jobs.ring"
-#: Seconds RQ lets the job run: longer than it ever works (see Deliverer's budget), or RQ's own
-#: alarm would break into an SMTP exchange.
-JOB_TIMEOUT = 300
+#: Seconds RQ lets the job run: longer than a deliverer's budget and one exchange after it, with the
+#: longest time-outs there may be, or RQ's own alarm would break into that.
+JOB_TIMEOUT = 1_800
 #: Seconds a failed alarm's record is kept by RQ (its own default is a year).
 FAILURE_TTL = 86_400
 #: Alarms set in one pipeline.

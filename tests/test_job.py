@@ -20,8 +20,10 @@ from rq.job import Job
 from rq.registry import FailedJobRegistry, ScheduledJobRegistry
 
 from flask_streamend import jobs
-from flask_streamend.alarms import RING, RQAlarms
+from flask_streamend.alarms import JOB_TIMEOUT, RING, RQAlarms
 from flask_streamend.ending import Alarm
+from flask_streamend.notices.attempts import lease_of
+from flask_streamend.notices.deliverer import BUDGET
 from flask_streamend.sealing import Sealer, keys_for
 from flask_streamend.store.base import Look, Reported
 from flask_streamend.store.redis import RedisStore
@@ -122,6 +124,14 @@ def test_a_job_of_the_first_version_still_rings(app: Flask, redis: Redis, mailbo
     work(redis, app)
     assert mailbox.wait(1)[0].message["To"] == "host@example.org"
     assert failures(redis) == []
+
+
+def test_rq_s_own_time_out_breaks_into_no_exchange() -> None:
+    """The last exchange that a deliverer's budget allows ends before, however slow it may be."""
+    slowest = make_app("memory://", STREAMEND_MAIL_TIMEOUT=300)
+    channels = state(slowest).deliverer.channels.values()
+    longest = max(lease_of(channel) for channel in channels) / 1000
+    assert BUDGET + longest < JOB_TIMEOUT
 
 
 @pytest.mark.parametrize("namespace", ["streamend", "shop:live.eu-1", "a_b", "...:::"])
