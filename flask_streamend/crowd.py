@@ -155,17 +155,17 @@ class Crowd:
                 if event_id in self._known:
                     self._known[event_id].alone = False
 
-    def over(self, over: Over, now: int) -> None:
+    def over(self, over: Over, now: int) -> Known | None:
         """Act on a session's being stopped or purged while this process may hold viewers of it.
 
         :param now: the store's time.
+        :returns: what was known of it; None: it is none that is known here.
         """
         event_id, stopped = over.event_id, over.change is Change.STOPPED
         with self._lock:
             known = self._known.get(event_id)
             if known is None or known.session != over.session:
-                return
-            known.renew()
+                return None
             viewers = list(self._viewers.get(event_id, ()))
             if stopped:
                 self._viewers.pop(event_id, None)
@@ -174,12 +174,14 @@ class Crowd:
                 self._total -= len(viewers)
                 del self._known[event_id]
             else:
+                known.renew()
                 known.names.update(viewer.name for viewer in viewers if viewer.name)
                 self._note(event_id, urgent=True)
         if stopped:
             for viewer in viewers:
                 viewer.stop(STOPPED)
             self._observers.let_go(over, len(viewers), now)
+        return known
 
     def listening(self) -> list[str]:
         """Return the events with a viewer here who wants to hear how many watch."""

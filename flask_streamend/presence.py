@@ -19,6 +19,7 @@ from .contact import Contact
 from .crowd import Crowd
 from .ending import Endings
 from .errors import StoreError
+from .known import Known
 from .observing import Observers
 from .standin import StandIn
 from .store.base import Change, Held, Over, Report
@@ -275,6 +276,17 @@ class Presence(Crowd):
             self._observers.counted(row, report.now)
             rows.append(row)
         return replace(report, events=tuple(rows))
+
+    def over(self, over: Over, now: int) -> Known | None:
+        """Act on a session's being over; one that was stopped is owed from then on.
+
+        Whoever stopped it may be gone, or may not have heard that it did.
+        """
+        known, owed = super().over(over, now), self._endings.owed
+        stopped = known is not None and over.change is Change.STOPPED
+        if known is not None and stopped and not owed.knows(over.session):
+            owed.note(known.stopped(over.event_id, now), now)
+        return known
 
     def _forget(self, events: set[str]) -> None:
         with self._lock:

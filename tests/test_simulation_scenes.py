@@ -426,3 +426,18 @@ def test_a_store_that_is_emptied_within_a_beat_is_not_believed_that_all_are_told
     world.start_worker()
     run(world, 40)
     assert len(told(world)) == 1
+
+
+def test_a_stop_is_owed_by_whoever_let_its_viewers_go(world: World) -> None:
+    """Who ordered it is gone, and the store comes back empty before anybody was told."""
+    process = world.start_process()
+    world.join("jam", process)
+    run(world, 6)
+    # By a command, say: its process is over with it.
+    assert world.server.store.finish("jam", Change.STOPPED) is not None
+    run(world, 3)
+    world.empty()
+    world.server.started()
+    world.start_worker()
+    run(world, 40)
+    assert len(told(world)) == 1

@@ -59,7 +59,8 @@ class Limits:
             return ""  # its process reached the store since, and said nothing
         contact, ordered = truth.contacts[viewer.process], decision and decision.stopped
         for start, end in () if ordered else truth.silences:
-            noticed = start + world.quiet < decided < end + world.lease
+            # The store keeps whole milliseconds.
+            noticed = start + world.quiet + EPSILON < decided < end + world.lease
             if noticed and end > viewer.opened and contact.leased(start, world.lease):
                 return ""  # the store had to wait for this process
         # Limit: who comes while the store is away for this process, or just before.
