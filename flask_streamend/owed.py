@@ -20,6 +20,8 @@ KEEP = 10_000
 AT_ONCE = 500
 #: Seconds between two questions about one end: doubling from the first to the last.
 FIRST_WAIT, LAST_WAIT = 1.0, 10.0
+#: Seconds by which two may take one instant for different ones: as long as a report may take.
+SLACK = 0.1
 
 
 @dataclass(slots=True)
@@ -101,11 +103,12 @@ class Owed:
             end.ask_at, end.wait = now + end.wait, min(LAST_WAIT, 2 * end.wait)
         return [(end.event_id, end.session) for end in asked]
 
-    def learn(self, asked: Iterable[str], owed: Mapping[str, Owing]) -> None:
+    def learn(self, asked: Iterable[str], owed: Mapping[str, Owing], since: float) -> None:
         """Let go of ends that are told; of the others note until when others put them off.
 
         :param asked: the sessions that were asked about.
         :param owed: those of them whose hosts are still to be told, as the store knows them.
+        :param since: when that was asked, on the monotonic clock: an answer may be slow.
         """
         now = time.monotonic()
         for session in asked:
@@ -113,9 +116,10 @@ class Owed:
             if session not in owed:
                 self._ends.pop(session, None)
             elif end is not None:
-                end.shares = owed[session].shares
-                # Never sooner: what this process saw while it asked is the later word.
-                end.due = max(end.due, now + owed[session].left / 1000)
+                end.shares, left = owed[session].shares, owed[session].left / 1000
+                # Not sooner: what this process saw while it asked is the later word.
+                if since + left > end.due + SLACK:
+                    end.due = now + left
 
     def kept(self) -> list[Kept]:
         """Return every end, to be put back; one that a channel told already by its deliveries."""

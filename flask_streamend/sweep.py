@@ -177,11 +177,12 @@ class Sweep:
             self._spans.learn(traced, self._store.traces(traced))
         owed = self._endings.owed
         if asked := owed.to_ask():
+            since = time.monotonic()
             still = self._store.still_owed(asked)
             if self._store.look(None).epoch != self._presence.epoch:
                 # Emptied since it answered the beat: it owes nobody anything, as it knows nothing.
                 return
-            owed.learn([session for _, session in asked], still)
+            owed.learn([session for _, session in asked], still, since)
             self._endings.let_go([session for _, session in asked if session not in still])
 
     def _take_in(self, report: Report) -> None:

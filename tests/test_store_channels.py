@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -245,7 +246,7 @@ def test_a_store_that_was_emptied_has_no_channel_tell_twice(any_store: Store) ->
     owed.note(Reported("jam", Change.ENDING, session, 0, now - 1_000, now - 9_000, 3), now)
     (whole,) = owed.kept()
     assert (whole.state, whole.delivery) == ("ending", "")
-    owed.learn([session], any_store.still_owed([("jam", session)]))
+    owed.learn([session], any_store.still_owed([("jam", session)]), time.monotonic())
     kept = owed.kept()
     empty = emptied(any_store)
     assert empty.put_back("web", kept) == 3
@@ -258,7 +259,7 @@ def test_a_store_that_was_emptied_has_no_channel_tell_twice(any_store: Store) ->
     assert (again.channel, again.fresh, again.event_id) == ("hook", True, "jam")
     assert empty.put_back("web", kept) == 0
     settle(empty, again, Outcome.SENT)
-    owed.learn([session], empty.still_owed([("jam", session)]))
+    owed.learn([session], empty.still_owed([("jam", session)]), time.monotonic())
     assert owed.kept() == []
 
 
@@ -271,11 +272,14 @@ def test_a_process_learns_that_others_put_an_end_off(any_store: Store) -> None:
     owed.note(replace(row, due=now - WAIT), now)
     still = any_store.still_owed([("jam", "s1")])
     assert HOUR - WAIT < still["s1"].left <= HOUR
-    owed.learn(["s1"], still)
+    # An answer that was under way for two hours: when it was given it was due an hour before now.
+    owed.learn(["s1"], still, time.monotonic() - 2 * HOUR / 1000)
+    assert owed.kept()[0].left < 0
+    owed.learn(["s1"], still, time.monotonic())
     assert HOUR / 2 < owed.kept()[0].left <= HOUR
     # Never sooner: what it saw itself meanwhile is the later word.
     owed.note(replace(row, due=now + 2 * HOUR), now)
-    owed.learn(["s1"], still)
+    owed.learn(["s1"], still, time.monotonic())
     assert owed.kept()[0].left > HOUR
     # Claimed, it is due as it was.
     later(2 * HOUR)
