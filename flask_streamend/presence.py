@@ -19,6 +19,7 @@ from .contact import Contact
 from .crowd import Crowd
 from .ending import Endings
 from .errors import StoreError
+from .heard import Heard
 from .known import Known
 from .observing import Observers
 from .standin import StandIn
@@ -45,7 +46,7 @@ class Presence(Crowd):
     :param spans: traces what may be an end.
     :ivar seq: the number of the last report.
     :ivar epoch: the life of the store that knows what this process knows; empty before the first.
-    :ivar heard: the store's time as it was heard last, in milliseconds; 0: never.
+    :ivar heard: the store's time as it was heard last.
     :ivar quiet: milliseconds within which this process is heard of again.
     :ivar introductions: how often the store was told all; 0: it does not know this process.
     """
@@ -73,7 +74,7 @@ class Presence(Crowd):
         self.holder = secrets.token_hex(8)
         self.seq = 0
         self.epoch = ""
-        self.heard = 0
+        self.heard = Heard()
         # While the store is away: what the stand-in has, and what waits for the store.
         self._ours: set[str] = set()
         self._unheard: set[str] = set()
@@ -246,9 +247,9 @@ class Presence(Crowd):
         self.seq += 1
         report = self._store.report(
             *(self.holder, self.seq, self._lease, held, full),
-            *(self.epoch, self.quiet, self.heard or None),
+            *(self.epoch, self.quiet, self.heard.last),
         )
-        self.heard = report.now
+        self.heard.hear(report.now)
         if report.known:
             self.introductions += full
             self._endings.reported(self._take_in(report, held), ends)

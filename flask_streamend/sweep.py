@@ -105,7 +105,7 @@ class Sweep:
         # A worker beats in RQ's time, however short the lease.
         quiet = presence.quiet if self.holding else int(QUIET * 1000)
         answer = self._store.heartbeat(holder, self._lease, self._since, presence.epoch, quiet)
-        presence.heard = answer.now
+        presence.heard.hear(answer.now)
         # Another thread may have lost contact meanwhile, and kept changes for when it is back.
         self._settle_in(answer, self._contact.away)
         # One millisecond back: what happened in the same one is told twice rather than never.
@@ -134,7 +134,7 @@ class Sweep:
         self._contact.back()
         self._guests.catch_up()
         if self._stand_in is not None and (over := self._stand_in.finished()):
-            self._store.put_back(presence.holder, over, presence.seq)
+            self._store.put_back(presence.holder, over, presence.seq, presence.heard.now())
             self._count_here()
             self._stand_in.settled(over)
 
@@ -145,7 +145,7 @@ class Sweep:
         kept = here + owed.kept() if emptied else here
         for start in range(0, len(kept), AT_ONCE):
             some = kept[start : start + AT_ONCE]
-            self._store.put_back(presence.holder, some, presence.seq)
+            self._store.put_back(presence.holder, some, presence.seq, presence.heard.now())
         for end in here:
             owed.keep(end)
         if self._stand_in is not None:

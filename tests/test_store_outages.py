@@ -236,6 +236,31 @@ def test_an_end_later_than_the_one_that_was_told_is_told_too(time: Time, told_fi
     assert time.ends() == []
 
 
+def test_an_end_that_was_long_on_its_way_is_not_another_one(time: Time) -> None:
+    """Its instant comes out too late by as long as that took: it is the one that was told."""
+    told = Kept("jam", "s1", 9000, -8000, 1, state="sent", channel="email", attempts=1)
+    time.store.put_back("a", [told], 0)
+    late = Kept("jam", "s1", 9000, -6500, 1)
+    assert time.store.put_back("b", [late], 0, time.store.look(None).now - 1500) == 0
+    assert time.ends() == []
+    # Nobody says for how long, or it was not that long: somebody came after the first was told.
+    assert time.store.put_back("b", [late], 0, time.store.look(None).now - 500) == 1
+
+
+def test_a_session_is_as_old_as_who_was_there_first(time: Time) -> None:
+    """Whose process was cut off then: an end of that time is of this session, and put off by it."""
+    time.beat("a")
+    time.report("a", Held(1, "s2", DELAY, 1))
+    time.report("b", Held(1, "s3", DELAY, 1, age=5000))
+    end = Kept("jam", "s1", 60_000, -4000, 2)
+    assert time.store.put_back("c", [end], 0) == 1
+    time.wait(LEASE / 1000)
+    time.beat("a")
+    time.beat("b")
+    assert time.ends() == []
+    assert time.store.status(["jam"])[0].session == "s1"
+
+
 def test_the_most_viewers_of_what_was_told_are_not_those_of_what_came_after(time: Time) -> None:
     """Where it becomes one with a session that began meanwhile, too."""
     told = Kept("jam", "s1", 9000, -8000, 3, state="sent", channel="email", attempts=1)

@@ -210,11 +210,11 @@ class Stores(RuleBasedStateMachine):
         holder=holders, event=events, number=sessions, age=st.sampled_from([2_000, 9_000]),
         left=st.sampled_from([-5_000, -1, 3_000]), peak=numbers, behind=st.sampled_from([0, 0, 1]),
         state=st.sampled_from(["ending"] * 4 + ["pending", "sending", "sent", "dead", "digested"]),
-        beside=st.sampled_from(["", "", "hook"]), cause=causes,
+        beside=st.sampled_from(["", "", "hook"]), cause=causes, late=st.sampled_from([0, 0, 1_500]),
     )  # fmt: skip
     def put_back(
         self, holder: str, event: str, number: int, age: int, left: int, peak: int, behind: int,
-        state: str, beside: str, cause: Cause,
+        state: str, beside: str, cause: Cause, late: int,
     ) -> None:  # fmt: skip
         """Have an end put back, or one of its deliveries."""
         left = left if state == "ending" else -1
@@ -223,7 +223,8 @@ class Stores(RuleBasedStateMachine):
         end = replace(end, cause=cause)
         if beside and state != "ending":
             end = replace(end, delivery=f"{session}--{beside}")
-        self.twins.put_back(holder, [end], max(0, self.seqs[holder] - behind))
+        seq, said = max(0, self.seqs[holder] - behind), self.twins.look(None).now - late
+        self.twins.put_back(holder, [end], seq, said)
 
     @rule()
     def owed(self) -> None:

@@ -101,7 +101,7 @@ class Settling:
         now = self._store.look(None).now
         told = [_kept(delivery, now, "sent", channel, delivery.attempts + 1, delivery.trace)]
         told += [_kept(member, now, "digested", channel) for member in members]
-        self._store.put_back("", told)
+        self._store.put_back("", told, said=now)
         self._store.add({NOTIFICATIONS.field(channel, "sent"): 1})
 
     def _backoff(self, attempts: int) -> int:

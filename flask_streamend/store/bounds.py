@@ -25,6 +25,8 @@ LEASE_MS = 15_000
 #: Of one session, what was told and what is put back differ by this much at the most: calls take
 #: a while, and move what they say is past.
 SLACK_MS = 100
+#: Milliseconds that a call may have been on its way, at the most: who sent it waits no longer.
+ON_ITS_WAY_MS = 5_000
 #: Attempts in progress that a process hands over stay its own for so long.
 SENDING_MS = 120_000
 #: Processes whose word about themselves is kept.

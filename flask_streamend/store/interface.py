@@ -129,13 +129,16 @@ class Store(Protocol):
         Nothing, while it waits for processes to report after an outage, or while notices are held.
         """
 
-    def put_back(self, holder: str, kept: Sequence[Kept], seq: int = NEWEST) -> int:
+    def put_back(
+        self, holder: str, kept: Sequence[Kept], seq: int = NEWEST, said: int | None = None
+    ) -> int:
         """Put back ends that the store missed or lost; a repeat changes nothing.
 
         What ``holder`` has of these sessions is 0 by this, until it reports; nothing is done where
         it reported since. Returns how many the store did not know.
 
         :param seq: the number of the holder's last report.
+        :param said: the store's time when this was said, as far as its sender knows; None: now.
         """
 
     def still_owed(self, ends: Sequence[tuple[str, str]]) -> dict[str, Owing]:

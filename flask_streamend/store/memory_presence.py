@@ -75,8 +75,9 @@ class MemoryPresence(MemoryDigests):
                 session.trace, session.emptied = "", False
             self._stats["grace_periods|resumed"] += 1
         if session is not None:
-            if count and peak and not told and self._after() - age < session.started:
-                session.id, session.started = candidate, self._after() - age
+            if count and not told and self._after() - age < session.started:
+                session.id = candidate if peak else session.id
+                session.started = self._after() - age
             if delay >= 0:
                 session.delay = delay
             decides = not session.kept and not session.stopping

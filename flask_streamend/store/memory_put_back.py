@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from .base import Kept
-from .bounds import NEWEST, SLACK_MS
+from .bounds import NEWEST, ON_ITS_WAY_MS, SLACK_MS
 from .memory_facts import MemoryFacts
 from .memory_session import Session, another, most
 from .totals import SETTLED
@@ -20,15 +20,19 @@ class MemoryPutBack(MemoryFacts):
             forget.pop(event, None)
         return self._sessions.pop(event)
 
-    def put_back(self, holder: str, kept: Sequence[Kept], seq: int = NEWEST) -> int:
+    def put_back(
+        self, holder: str, kept: Sequence[Kept], seq: int = NEWEST, said: int | None = None
+    ) -> int:
         with self._act():
             put, known = 0, self._holders.get(holder)
+            # By as much as this was on its way its instants come out too late.
+            late = 0 if said is None else min(ON_ITS_WAY_MS, max(0, self._now() - said))
             # Delayed on its way: the holder has put back all this, and reported, since.
             last = known.seq if known else self._gone.last(holder, self._now())
             if last > seq:
                 return 0
             for end in kept:
-                put += self._put_back(holder, end)
+                put += self._put_back(holder, end, late)
                 session = self._sessions.get(end.event_id)
                 nobody = not self._clients.get(end.event_id) and end.event_id not in self._due
                 if session and not session.lasts and nobody:
@@ -36,7 +40,7 @@ class MemoryPutBack(MemoryFacts):
                     session.emptied = True
             return put
 
-    def _put_back(self, holder: str, end: Kept) -> bool:
+    def _put_back(self, holder: str, end: Kept, late: int) -> bool:
         if end.delivery:
             return self._put_beside(holder, end)
         event, now = end.event_id, self._after()
@@ -46,7 +50,7 @@ class MemoryPutBack(MemoryFacts):
         due, entry = now + end.left, self._ledger.get(end.id)
         own = Session.of(end, now)
         if end.state == "ending":
-            return not self._told(own, due) and self._put_ending(event, own, due)
+            return not self._told(own, due - late) and self._put_ending(event, own, due)
         if session is not None and session.id == own.id:
             own.unique = most(own.unique, session.unique_viewers)
         put = entry is None

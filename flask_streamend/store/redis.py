@@ -155,7 +155,9 @@ class RedisStore(RedisFacts, RedisGuests, RedisOverview):
                 ends += [] if end is None else [end]
         return ends
 
-    def put_back(self, holder: str, kept: Sequence[Kept], seq: int = NEWEST) -> int:
+    def put_back(
+        self, holder: str, kept: Sequence[Kept], seq: int = NEWEST, said: int | None = None
+    ) -> int:
         k = self.keys
         rows = [
             [
@@ -170,7 +172,7 @@ class RedisStore(RedisFacts, RedisGuests, RedisOverview):
             self._run(
                 "put_back",
                 [*self._presence, k.open, *self._owed, k.closed, k.held(holder), k.viewers],
-                *(holder, SENDING_MS, json.dumps(rows), seq),
+                *(holder, SENDING_MS, json.dumps(rows), seq, "" if said is None else said),
             )
         )
 

@@ -61,7 +61,10 @@ class Limits:
         for start, end in () if ordered else truth.silences:
             # The store keeps whole milliseconds.
             noticed = start + world.quiet + EPSILON < decided < end + world.lease
-            if noticed and end > viewer.opened and contact.leased(start, world.lease):
+            waited = contact.leased(start, world.lease) and not any(
+                start < at < start + world.quiet for at in contact.reaped
+            )
+            if noticed and end > viewer.opened and waited:
                 return ""  # the store had to wait for this process
         # Limit: who comes while the store is away for this process, or just before.
         if contact.in_trouble(viewer.opened, decided):

@@ -75,7 +75,7 @@ class Scheduler:
         while heap and heap[0][0] <= until and not self.stopped:
             self.now, _, act = heapq.heappop(heap)
             act()
-        self.now = until
+        self.now = max(self.now, until)
 
     def spawn(self, life: Life, act: Callable[[], None]) -> Task:
         """Start a thread of a process."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import inf
+from math import floor, inf
 from typing import TYPE_CHECKING, Any
 
 from flask_streamend.store.bounds import QUIET_MS
@@ -24,19 +24,20 @@ class Silences(list[tuple[float, float]]):
         super().__init__()
         self._world = world
         self._heard_at = 0.0
-        self._expected = world.quiet
+        # In whole milliseconds, as the store keeps it.
+        self._expected = _ms(0.0) + world.quiet * 1000
 
     def clear(self) -> None:
         """Begin anew, as a store does that has lost everything."""
         super().clear()
         self._heard_at = self._world.scheduler.now
-        self._expected = self._heard_at + self._world.quiet
+        self._expected = _ms(self._heard_at) + self._world.quiet * 1000
 
     def called(self, name: str, args: tuple[Any, ...], now: float) -> None:
         """Note a call that arrived: a silence, once, where who was expected was not heard of."""
         if name not in ("report", "heartbeat", "look", "claim", "reap", "put_back"):
             return
-        if now > self._expected:
+        if _ms(now) > self._expected:
             self.append((self._heard_at, now))
             self._expected = inf
         if name in ("report", "heartbeat") or (name == "look" and self._claims(args)):
@@ -62,4 +63,9 @@ class Silences(list[tuple[float, float]]):
         # An alarm speaks for nobody beside a process that lives.
         seldom = watch or (quiet > often and self._expected < inf)
         if alone or not seldom:
-            self._heard_at, self._expected = now, now + quiet
+            self._heard_at, self._expected = now, _ms(now) + quiet * 1000
+
+
+def _ms(now: float) -> int:
+    """Return the store's clock."""
+    return floor((Clock.EPOCH + now) * 1000)

@@ -49,8 +49,9 @@ local function apply(held, event, count, candidate, delay, age, peak, left, trac
   end
   if session then
     -- After a gap two may have begun one each: the older is the one.
-    if count > 0 and peak > 0 and not told and after - age < session.started then
-      session.id, session.started = candidate, after - age
+    if count > 0 and not told and after - age < session.started then
+      if peak > 0 then session.id = candidate end
+      session.started = after - age
     end
     if delay >= 0 then session.delay = delay end
     local decides = not session.kept and not session.stopping

@@ -14,6 +14,7 @@
 --         ...]
 --         with state "ending", or as in the ledger
 --       4 the number of the holder's last report
+--       5 the store's time when the holder said this, as it knows it, or "": just now
 -- returns how many were put back
 --- include clock
 --- include pulse
@@ -28,6 +29,8 @@ local owed = {pending = KEYS[11], sending = KEYS[12], retrying = KEYS[13]}
 -- Of one session, what was told and what is put back differ by this many ms at the most: calls take
 -- a while, and move what they say is past.
 local slack = 100
+-- How long this was on its way, 5 s at the most: by so much its instants come out too late.
+local late = math.min(5000, math.max(0, now - tonumber(ARGV[5] ~= '' and ARGV[5] or now)))
 local gap, put = pulse('', 0, 0).gap, 0
 -- Delayed on its way: the holder has put back all this, and reported, since.
 if tonumber(redis.call('HGET', KEYS[15], '#seq') or '0') > tonumber(ARGV[4]) then return 0 end
@@ -94,7 +97,7 @@ local function put_first(kept)
   local own = {id = id, started = after - age, peak = peak, delay = math.max(0, left),
     trace = kept[11] ~= '' and kept[11] or nil, unique = kept[12] >= 0 and kept[12] or nil, put = due,
     stopping = kept[14] == 'stopping' or nil, emptied = kept[14] == 'emptied' or nil}
-  while state == 'ending' and record and record.put and due > record.due + slack do
+  while state == 'ending' and record and record.put and due - late > record.due + slack do
     -- Told before this store knew of it, and somebody came after that. What this store had told it
     -- knows better than one who was away, and for whom an end may begin when it is heard of.
     id, own.started, own.peak, own.unique = another(id), math.max(own.started, record.due), 1, nil
