@@ -198,6 +198,8 @@ class Limits:
         world, renewed = self.world, self.world.truth.contacts[viewer.process].renewed
         after = bisect_left(renewed, at)
         before, again = renewed[after - 1 : after], renewed[after : after + 1]
+        if not viewer.process.alive:
+            again = again or [viewer.process.died]
         if not before or not again or again[0] - before[0] < world.lease + world.delay:
             return False
         # From a store that others reached.

@@ -20,12 +20,14 @@ T = TypeVar("T")
 class Life:
     """A process, which may die or stand still with all its threads.
 
+    :ivar died: when, of one that is not alive.
     :ivar paused_until: it does nothing before this.
     """
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.alive = True
+        self.died = 0.0
         self.paused_until = 0.0
         self.tasks: set[Task] = set()
 
@@ -121,7 +123,7 @@ class Scheduler:
 
     def kill(self, life: Life) -> None:
         """End a process at once: nothing of it runs any more."""
-        life.alive = False
+        life.alive, life.died = False, self.now
         for task in list(life.tasks):
             if task:
                 task.throw(GreenletExit)
