@@ -34,15 +34,16 @@ class Deadlines:
         """
         name, at = object(), time.monotonic() + seconds
         with self._lock:
-            self._acts[name] = at, act
             if self._looks_at is None:
-                self._looks_at = at
                 watch = threading.Thread(
                     target=self._watch, name="flask_streamend.deadlines", daemon=True
                 )
+                # Where no thread can be had, this raises: nothing is begun that nobody would end.
                 watch.start()
+                self._looks_at = at
             elif at < self._looks_at:
                 self._lock.notify()
+            self._acts[name] = at, act
         try:
             yield
         finally:
