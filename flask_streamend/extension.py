@@ -245,7 +245,7 @@ class StreamEnd:
             return False
         if end is not None:
             end.stopped(ended)
-        state.presence.over(Over(event_id, ended.session, Change.STOPPED), ended.due)
+        state.presence.over(Over(event_id, ended.session, Change.STOPPED, ended.due), ended.due)
         state.observers.now(signals.event_ended, **ended.what())
         state.endings.decided(ended)
         return True

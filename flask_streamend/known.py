@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from .store.base import RESTORE, Change, Held, Reported
+from .store.base import RESTORE, Change, Held, Over, Reported
 
 if TYPE_CHECKING:
     from .telemetry.end_spans import Leaving
@@ -89,14 +89,14 @@ class Known:
             self.session, self.peak = row.session, max(1, row.peak)
             self.began = time.monotonic() - max(0, now - row.started) / 1000
 
-    def stopped(self, event_id: str, now: int) -> Reported:
-        """Return its end, as it is stopped just now.
+    def stopped(self, over: Over, now: int) -> Reported:
+        """Return its end, as it was stopped.
 
         :param now: the store's time.
         """
         began = now - int((time.monotonic() - self.began) * 1000)
         peak = max(1, self.peak, self.most)
-        return Reported(event_id, Change.ENDING, self.session, 0, now, began, peak)
+        return Reported(over.event_id, Change.ENDING, over.session, 0, over.at, began, peak)
 
     def renew(self) -> None:
         """Begin another session: who watches on is of that one."""

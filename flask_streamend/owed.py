@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from .store.base import Cause, Kept, Reported
+from .store.base import Cause, Kept, Over, Reported
 from .store.deliveries import Owing, Share
 from .store.totals import SETTLED
 
@@ -20,8 +20,8 @@ KEEP = 10_000
 AT_ONCE = 500
 #: Seconds between two questions about one end: doubling from the first to the last.
 FIRST_WAIT, LAST_WAIT = 1.0, 10.0
-#: Seconds by which two may take one instant for different ones: as long as a report may take.
-SLACK = 0.1
+#: Seconds within which an answer says when an end is due: a slow one is as much out.
+QUICK = 0.1
 
 
 @dataclass(slots=True)
@@ -32,6 +32,7 @@ class End:
     session: str
     began: float
     due: float
+    noted: float
     peak: int
     trace: str
     cause: Cause
@@ -61,6 +62,18 @@ class Owed:
         began = at - max(0, now - row.started) / 1000
         self._keep(row.event_id, row.session, began, due, row.peak, trace, row.cause)
 
+    def stopped(self, over: Over, now: int, ends: Reported | None) -> None:
+        """Keep an end by a stop; one that was kept already is due then at the latest.
+
+        :param now: the store's time.
+        :param ends: that end; None: this process let nobody go for it.
+        """
+        end = self._ends.get(over.session)
+        if end is not None:
+            end.due = min(end.due, time.monotonic() + (over.at - now) / 1000)
+        elif ends is not None:
+            self.note(ends, now)
+
     def keep(self, kept: Kept) -> None:
         """Keep an end that was handed over to the store, unless it was told before."""
         if kept.state not in SETTLED:
@@ -79,7 +92,8 @@ class Owed:
         cause: Cause,
     ) -> None:
         ask_at = due + FIRST_WAIT
-        self._ends[session] = End(event_id, session, began, due, peak, trace, cause, ask_at)
+        noted = time.monotonic()
+        self._ends[session] = End(event_id, session, began, due, noted, peak, trace, cause, ask_at)
         if len(self._ends) > KEEP:
             self._ends.popitem(last=False)
 
@@ -104,7 +118,7 @@ class Owed:
         return [(end.event_id, end.session) for end in asked]
 
     def learn(self, asked: Iterable[str], owed: Mapping[str, Owing], since: float) -> None:
-        """Let go of ends that are told; of the others note until when others put them off.
+        """Let go of ends that are told; of the others note when they are due by now.
 
         :param asked: the sessions that were asked about.
         :param owed: those of them whose hosts are still to be told, as the store knows them.
@@ -116,10 +130,10 @@ class Owed:
             if session not in owed:
                 self._ends.pop(session, None)
             elif end is not None:
-                end.shares, left = owed[session].shares, owed[session].left / 1000
-                # Not sooner: what this process saw while it asked is the later word.
-                if since + left > end.due + SLACK:
-                    end.due = now + left
+                end.shares = owed[session].shares
+                # What this process saw while it asked is the later word.
+                if now - since <= QUICK and end.noted <= since:
+                    end.due = now + owed[session].left / 1000
 
     def kept(self) -> list[Kept]:
         """Return every end, to be put back; one that a channel told already by its deliveries."""

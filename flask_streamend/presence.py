@@ -262,7 +262,7 @@ class Presence(Crowd):
             reported = held.get(row.event_id)
             if row.change in (Change.STOPPED, Change.PURGED):
                 session = reported.session if reported is not None else ""
-                self.over(Over(row.event_id, session, row.change), report.now)
+                self.over(Over(row.event_id, session, row.change, row.due or 0), report.now)
                 continue
             if reported is not None and reported.peak and row.change is Change.STARTED:
                 # It was put back: it had begun before.
@@ -283,10 +283,10 @@ class Presence(Crowd):
 
         Whoever stopped it may be gone, or may not have heard that it did.
         """
-        known, owed = super().over(over, now), self._endings.owed
-        stopped = known is not None and over.change is Change.STOPPED
-        if known is not None and stopped and not owed.knows(over.session):
-            owed.note(known.stopped(over.event_id, now), now)
+        known = super().over(over, now)
+        if over.change is Change.STOPPED:
+            ends = None if known is None else known.stopped(over, now)
+            self._endings.owed.stopped(over, now, ends)
         return known
 
     def _forget(self, events: set[str]) -> None:

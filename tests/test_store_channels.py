@@ -20,7 +20,7 @@ from flask_streamend.store.interface import Store
 from flask_streamend.store.memory import MemoryStore
 
 from .apps.clocked import ClockedStore
-from .apps.store import LEASE, end, pooled, take
+from .apps.store import LEASE, Web, end, pooled, take
 
 HOUR = 3_600_000
 WAIT = 1_000
@@ -272,20 +272,40 @@ def test_a_process_learns_that_others_put_an_end_off(any_store: Store) -> None:
     owed.note(replace(row, due=now - WAIT), now)
     still = any_store.still_owed([("jam", "s1")])
     assert HOUR - WAIT < still["s1"].left <= HOUR
-    # An answer that was under way for two hours: when it was given it was due an hour before now.
-    owed.learn(["s1"], still, time.monotonic() - 2 * HOUR / 1000)
+    # An answer that was slow: it was due in so long when it was given, and not now.
+    owed.learn(["s1"], still, time.monotonic() - 1)
     assert owed.kept()[0].left < 0
     owed.learn(["s1"], still, time.monotonic())
-    assert HOUR / 2 < owed.kept()[0].left <= HOUR
-    # Never sooner: what it saw itself meanwhile is the later word.
+    assert HOUR - WAIT < owed.kept()[0].left <= HOUR
+    # What it saw itself after it asked is the later word.
+    asked = time.monotonic()
     owed.note(replace(row, due=now + 2 * HOUR), now)
-    owed.learn(["s1"], still, time.monotonic())
+    owed.learn(["s1"], still, asked)
     assert owed.kept()[0].left > HOUR
     # Claimed, it is due as it was.
     later(2 * HOUR)
     any_store.claim(1)
     claimed = any_store.still_owed([("jam", "s1")])
     assert -HOUR - WAIT < claimed["s1"].left < -HOUR + WAIT
+
+
+def test_a_process_learns_that_an_end_it_kept_was_stopped(any_store: Store) -> None:
+    """It may have seen it begin; by the stop it ended sooner, and is put back so."""
+    web, there = Web(any_store, "web", HOUR), Web(any_store, "there", HOUR)
+    web.visit("jam")
+    there.set("jam", 1)
+    (row,) = there.send({"jam": 0}).events
+    owed, since = Owed(), any_store.look(None).now
+    owed.note(row, since)
+    assert owed.kept()[0].left > WAIT
+    ended = any_store.finish("jam", Change.STOPPED)
+    assert ended is not None
+    answer = any_store.heartbeat("web", LEASE, since)
+    (over,) = answer.over
+    assert abs(over.at - ended.due) <= 1
+    owed.stopped(over, answer.now, None)
+    (kept,) = owed.kept()
+    assert -WAIT < kept.left <= 1
 
 
 def test_what_a_stand_in_told_by_channel_is_handed_back(any_store: Store) -> None:

@@ -5,7 +5,7 @@ Times are milliseconds on the store's clock unless a name says otherwise.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Literal
 
@@ -87,7 +87,7 @@ class Reported:
     :param change: what happened to its session.
     :param session: its session, empty where it has none.
     :param clients: its viewers, over all holders.
-    :param due: when it ends if nobody comes back; None unless ending.
+    :param due: when it ends if nobody comes back, or was stopped; None unless ending or stopped.
     :param started: when its session began.
     :param peak: most viewers at once in it.
     :param cause: why it ends, where it does.
@@ -154,11 +154,15 @@ class Ended:
 
 @dataclass(frozen=True)
 class Over:
-    """A session that was stopped or purged while processes may still hold viewers of it."""
+    """A session that was stopped or purged while processes may still hold viewers of it.
+
+    :param at: when, on the store's clock.
+    """
 
     event_id: str
     session: str
     change: Change
+    at: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True)

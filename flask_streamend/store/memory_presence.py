@@ -133,7 +133,8 @@ class MemoryPresence(MemoryDigests):
                     rows.append(Reported(event, Change.PURGED, "", 0, None))
                 elif (event, h.session, Change.STOPPED) in self._over:
                     row = self._apply(known.held, event, 0, h.session, h.delay)
-                    rows.append(replace(row, change=Change.STOPPED))
+                    stopped = self._over[event, h.session, Change.STOPPED]
+                    rows.append(replace(row, change=Change.STOPPED, due=stopped))
                 else:
                     # What was said in a report that was heard, though its holder may not know.
                     said = last >= 0 and (seq <= last + 1 or seq - h.ago <= last)
@@ -180,7 +181,7 @@ class MemoryPresence(MemoryDigests):
                 epoch=self._pulse.epoch,
                 clients=sum(self._clients.values()),
                 lapsed=tuple(name for name, h in holders if h.lease <= now)[:10],
-                over=tuple(Over(*key) for key, at in self._over.items() if at >= since),
+                over=tuple(Over(*key, at) for key, at in self._over.items() if at >= since),
                 shared=shared if len(shared) < SHARED_MAX else None,
                 expired=self._expired(now),
                 ring=ring,

@@ -91,14 +91,17 @@ class RedisStore(RedisFacts, RedisGuests, RedisOverview):
             [*self._presence, k.open, k.expiry, k.ringing],
             *(holder, lease, since, knew, quiet, UNHEARD_MS, RINGING_MS),
         )
-        ended = (text(member).split(" ") for member in over)
+        ended = (text(member).split(" ") for member in over[::2])
         return Heartbeat(
             known=bool(known),
             now=int(now),
             epoch=text(epoch),
             clients=int(clients),
             lapsed=tuple(map(text, lapsed)),
-            over=tuple(Over(event, session, Change(how)) for event, session, how in ended),
+            over=tuple(
+                Over(event, session, Change(how), int(at))
+                for (event, session, how), at in zip(ended, over[1::2], strict=True)
+            ),
             shared=tuple(map(text, shared)) if len(shared) < SHARED_MAX else None,
             expired=tuple(map(text, expired)),
             ring=bool(ring),

@@ -207,7 +207,7 @@ class Process(Life):
         self.presence.flush()
         ended = self.store.finish(event_id, Change.STOPPED)
         if ended is not None:
-            self.presence.over(Over(event_id, ended.session, Change.STOPPED), ended.due)
+            self.presence.over(Over(event_id, ended.session, Change.STOPPED, ended.due), ended.due)
             self.endings.decided(ended)
 
 

@@ -7,7 +7,8 @@
 --       4 the epoch it knew, or ""   5 ms within which it beats again
 --       6 ms after which something ready counts as unheard
 --       7 ms for which one process only is asked to ring
--- returns {known, now, epoch, viewers of all events, {holders whose lease lapsed}, {over since},
+-- returns {known, now, epoch, viewers of all events, {holders whose lease lapsed},
+--          {over since, each followed by when},
 --          {events that others came to hold too since}, {events with guests whose time is up},
 --          1 if the caller should ring,
 --          1 if it should set the watching alarm, -1 if it should remove it}
@@ -44,7 +45,7 @@ redis.call('ZREMRANGEBYSCORE', KEYS[9], '-inf', now - 3600000)
 return {
   known, now, state.epoch, tonumber(redis.call('HGET', KEYS[5], 'clients') or '0'),
   state.gap > 0 and {} or redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, 10),
-  redis.call('ZRANGEBYSCORE', KEYS[6], ARGV[3], '+inf', 'LIMIT', 0, 1000),
+  redis.call('ZRANGEBYSCORE', KEYS[6], ARGV[3], '+inf', 'WITHSCORES', 'LIMIT', 0, 1000),
   redis.call('ZRANGEBYSCORE', KEYS[9], ARGV[3], '+inf', 'LIMIT', 0, 1000),
   redis.call('ZRANGEBYSCORE', KEYS[11], '-inf', now, 'LIMIT', 0, 100),
   ring, watch,

@@ -67,9 +67,10 @@ for event, entry in pairs(held) do
   end
   local left = count == 0 and (old > 0 or most ~= 0) and after - tonumber(entry[7]) or 0
   local row
-  if any_over and redis.call('ZSCORE', KEYS[6], event .. ' ' .. session .. ' stopped') then
+  local stopped = any_over and redis.call('ZSCORE', KEYS[6], event .. ' ' .. session .. ' stopped')
+  if stopped then
     row = apply(KEYS[10], event, 0, session, delay, 0, 0, 0)
-    row[2] = 'stopped'
+    row[2], row[5] = 'stopped', stopped
   elseif any_over and redis.call('ZSCORE', KEYS[6], event .. ' ' .. session .. ' purged') then
     row = {event, 'purged', '', 0, '', 0, 0, ''}
   else
