@@ -198,6 +198,13 @@ class Crowd:
         for viewer in listeners:
             viewer.tell(clients)
 
+    def _had_viewers(self, events: Iterable[str]) -> None:
+        """Have the next report say that events had viewers, should they leave before it is made."""
+        with self._lock:
+            for event_id in events:
+                if event_id in self._known:
+                    self._known[event_id].most = max(1, self._known[event_id].most)
+
     def _held(self, event_id: str, number: int, whole: bool = False) -> Held:
         """Return what is reported of an event.
 

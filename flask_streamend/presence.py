@@ -187,6 +187,8 @@ class Presence(Crowd):
                 self._all_there_at = time.monotonic() + self._lease / 1000
             # It hears the rest of what is its own: the store never heard of these sessions.
             self._tell_stand_in()
+            if self._stand_in is not None:
+                self._had_viewers(self._stand_in.live())
             self._resume()
             put_back()
             with self._lock:

@@ -48,6 +48,11 @@ class AloneStore(MemoryStore):
         self._hear()
         return super().claim(limit)
 
+    def live(self) -> list[str]:
+        """Return the events with viewers."""
+        with self._act():
+            return [event for event, clients in self._clients.items() if clients]
+
     def _beat(self, knew: str = "", lease: int = 0, quiet: int = 0) -> int:
         return 0
 
@@ -79,7 +84,7 @@ class StandIn:
         self._spans = spans
         self.hear: Callable[[], None] = lambda: None
         self._timer: Timer[Alarm] = Timer()
-        self._store: MemoryStore | None = None
+        self._store: AloneStore | None = None
         self._endings: Endings | None = None
         self._seq = 0
         # Attempts in progress when the store was back, with the stores they are of.
@@ -119,6 +124,10 @@ class StandIn:
     def tick(self) -> float | None:
         """Ring for what is due; return the seconds till the next."""
         return None if self._endings is None else self._endings.tick()
+
+    def live(self) -> list[str]:
+        """Return the events that have viewers for all it heard: they are not handed back."""
+        return [] if self._store is None else self._store.live()
 
     def hand_back(self) -> list[Kept]:
         """Stop telling, and return what was told, is being told, and is still to be."""

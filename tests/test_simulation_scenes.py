@@ -362,6 +362,31 @@ def test_who_leaves_as_the_store_comes_back_is_told_of(world: World) -> None:
     assert len(told(world)) == 2
 
 
+def test_who_leaves_as_the_stand_in_hands_over_is_told_of(world: World) -> None:
+    """It took them for there, so handed no end back; the store knows nothing of their session."""
+    process = world.start_process()
+    world.start_worker()
+    viewer = world.join("jam", process)
+    run(world, 6)
+    world.server.away = True
+    world.leave(viewer)
+    run(world, LEASE + DELAY + 2)
+    again = world.join("jam", process)
+    run(world, 1)
+    hand_back = process.stand_in.hand_back
+
+    def meanwhile() -> list[Kept]:
+        process.stand_in.hand_back = hand_back  # type: ignore[method-assign]
+        kept = hand_back()
+        world.leave(again)
+        return kept
+
+    process.stand_in.hand_back = meanwhile  # type: ignore[method-assign]
+    world.server.away = False
+    run(world, 30)
+    assert len(told(world)) == 2
+
+
 def test_a_stand_in_hears_who_came_before_it_decides(world: World) -> None:
     """What reports may wait for a store that hangs; a viewer who came is no less there."""
     process = world.start_process()
