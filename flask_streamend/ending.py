@@ -131,13 +131,16 @@ class Endings:
         self._timer.set(alarm.session, seconds, alarm)
         self._wake(seconds)
 
-    def decided(self, ended: Ended) -> None:
-        """Note an end that was ordered, and ring for it."""
+    def decided(self, ended: Ended, now: int) -> None:
+        """Note an end that was ordered, and ring for it.
+
+        :param now: the store's time.
+        """
         row = Reported(
             *(ended.event_id, Change.ENDING, ended.session, 0, ended.due),
             *(ended.started, ended.peak),
         )
-        self.owed.note(row, ended.due, ended.trace)
+        self.owed.note(row, now, ended.trace)
         self._alarms.ring(Alarm(ended.event_id, ended.session, ended.due, 0, ended.trace))
 
     def let_go(self, sessions: list[str]) -> None:

@@ -245,9 +245,10 @@ class StreamEnd:
             return False
         if end is not None:
             end.stopped(ended)
-        state.presence.over(Over(event_id, ended.session, Change.STOPPED, ended.due), ended.due)
+        now = state.presence.heard.at_least(ended.due)
+        state.presence.over(Over(event_id, ended.session, Change.STOPPED, ended.due), now)
         state.observers.now(signals.event_ended, **ended.what())
-        state.endings.decided(ended)
+        state.endings.decided(ended, now)
         return True
 
     def purge(self, event_id: str) -> bool:

@@ -23,3 +23,7 @@ class Heard:
         """Return the store's time by now, at least: the answer was on its way for a while."""
         since = int((time.monotonic() - self._at) * 1000)
         return None if self.last is None else self.last + since
+
+    def at_least(self, instant: int) -> int:
+        """Return the store's time by now, where an instant is known to be past."""
+        return max(instant, self.now() or instant)

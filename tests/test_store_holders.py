@@ -272,6 +272,17 @@ def test_a_stopped_event_ends_with_viewers(any_store: Store) -> None:
     assert any_store.totals(0).clients == 1
 
 
+def test_a_stop_of_what_is_over_changes_no_instant(any_store: Store) -> None:
+    """Its grace period is over, and nobody has claimed it yet: it ended then."""
+    web = Web(any_store, "web")
+    web.set("jam", 1)
+    row = web.set("jam", 0)
+    eventually(lambda: any_store.look(None).now > (row.due or 0), "its grace period is over")
+    ended = any_store.finish("jam", Change.STOPPED)
+    assert ended is not None
+    assert ended.due == row.due
+
+
 def test_who_reports_a_stopped_session_opens_none(any_store: Store) -> None:
     """A holder that goes on with a stopped session is told so, and nothing begins."""
     web, other = Web(any_store, "a"), Web(any_store, "b")

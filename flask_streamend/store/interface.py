@@ -110,6 +110,8 @@ class Store(Protocol):
     ) -> Ended | None:
         """End an event's session now, stopped or purged; None where it has none.
 
+        One whose grace period is over was over then.
+
         :param trace: the context of the end's trace, where it has none yet.
         :param when_due: only where its publisher stopped, and its grace period is over.
         """

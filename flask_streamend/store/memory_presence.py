@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -257,9 +258,11 @@ class MemoryPresence(MemoryDigests):
         self, event_id: str, change: Change, trace: str = "", when_due: bool = False
     ) -> Ended | None:
         session, now = self._sessions.get(event_id), self._now()
-        ends = self._due.get(event_id, now + 1) if when_due else now
-        if session is None or ends > now or (when_due and not session.stopping):
+        due = self._due.get(event_id, math.inf)
+        if session is None or (when_due and (due > now or not session.stopping)):
             return None
+        # One that is over already, and could not be claimed yet, is over since then.
+        ends = int(min(now, due))
         self._stats["grace_periods|ended"] += when_due
         del self._sessions[event_id]
         clients = sum(h.held.pop(event_id, 0) for h in self._holders.values())

@@ -207,8 +207,9 @@ class Process(Life):
         self.presence.flush()
         ended = self.store.finish(event_id, Change.STOPPED)
         if ended is not None:
-            self.presence.over(Over(event_id, ended.session, Change.STOPPED, ended.due), ended.due)
-            self.endings.decided(ended)
+            now = self.presence.heard.at_least(ended.due)
+            self.presence.over(Over(event_id, ended.session, Change.STOPPED, ended.due), now)
+            self.endings.decided(ended, now)
 
 
 class Worker(Process):

@@ -23,13 +23,13 @@ if redis.call('ZCARD', KEYS[1]) + 1 > #KEYS - 16 then return {'again'} end
 local packed = redis.call('HGET', KEYS[3], event)
 if not packed then return {} end
 local session = cjson.decode(packed)
-local ends = now
+local due = tonumber(redis.call('ZSCORE', KEYS[4], event) or math.huge)
 if ARGV[5] == '1' then
-  local due = redis.call('ZSCORE', KEYS[4], event)
-  if not due or tonumber(due) > now or not session.stopping then return {} end
-  ends = tonumber(due)
+  if due > now or not session.stopping then return {} end
   redis.call('HINCRBY', KEYS[5], 'grace_periods|ended', 1)
 end
+-- One that is over already, and could not be claimed yet, is over since then.
+local ends = math.min(now, due)
 local clients = 0
 for i = 17, #KEYS do
   local count = redis.call('HGET', KEYS[i], event)
