@@ -116,18 +116,18 @@ def _work(state: AppState, store: RedisStore, job: Job, sealed: str, look: Look)
                 raise StoreError("it is set up for another Redis")
         elif due is not None:
             _set_again(job, due, due - look.now)
-        sealed_elsewhere = proves and state.sealer.unseal(str(sealed)) is None
-        if sealed_elsewhere:
-            # It rang all the same: it says only that somebody should look.
-            state.tally.error("queue")
         state.tally.flush()
     except StoreError as error:
         # RQ's Redis answers, and the application's does not.
         _give_up(store, job, "worker-elsewhere", error)
     else:
         store.note_problem("worker-elsewhere", False)
-        if proves:
-            store.note_problem("worker-keys", sealed_elsewhere)
+    if proves:
+        sealed_elsewhere = state.sealer.unseal(str(sealed)) is None
+        if sealed_elsewhere:
+            # It rang all the same: it says only that somebody should look.
+            store.add({ERRORS.field("queue"): 1})
+        store.note_problem("worker-keys", sealed_elsewhere)
 
 
 def _elsewhere(state: AppState, job: Job) -> bool:

@@ -24,7 +24,7 @@ from flask_streamend.viewers import Named, Viewer
 
 from .apps.store import Web
 from .commands import Commands, commands
-from .conftest import StartSite
+from .conftest import StartSite, missing
 from .servers import Site, eventually
 from .viewers import WORKERS, RawViewer, count, wait_for
 
@@ -322,10 +322,11 @@ def only_child(site: Site) -> int:
     return int(child)
 
 
-@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="Linux tells what a process has")
 @pytest.mark.parametrize(("kind", "threads"), [("gevent", 0), ("gthread", 2)])
 def test_what_a_viewer_takes_of_its_server(start_site: StartSite, kind: str, threads: int) -> None:
     """One file, and under gthread two threads: the server's own and the socket's reader."""
+    if not Path("/proc/self/task").exists():
+        missing("/proc", "only Linux tells what a process has")
     site = start_site(*WORKERS[kind])
     pid = only_child(site)
     first = watch(site, VIEWERS)

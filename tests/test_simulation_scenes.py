@@ -19,7 +19,8 @@ from flask_streamend.store.memory import MemoryStore
 from flask_streamend.timer import Timer
 
 from .simulation.mail import Sent
-from .simulation.process import Worker
+from .simulation.people import Viewer
+from .simulation.process import Process, Worker
 from .simulation.world import World, simulated
 
 LEASE, DELAY = 6.0, 4.0
@@ -340,8 +341,8 @@ def test_a_leave_that_an_outage_held_up_is_told_once(world: World) -> None:
     assert len(told(world)) == 1
 
 
-def test_who_leaves_as_the_store_comes_back_is_told_of(world: World) -> None:
-    """A session that began while the store was away ends before anybody told the store of it."""
+def stood_in(world: World) -> tuple[Process, Viewer]:
+    """Return a process that told an end while the store is away, and a viewer who came since."""
     process = world.start_process()
     world.start_worker()
     viewer = world.join("jam", process)
@@ -352,6 +353,12 @@ def test_who_leaves_as_the_store_comes_back_is_told_of(world: World) -> None:
     assert len(told(world)) == 1
     again = world.join("jam", process)
     run(world, 1)
+    return process, again
+
+
+def test_who_leaves_as_the_store_comes_back_is_told_of(world: World) -> None:
+    """A session that began while the store was away ends before anybody told the store of it."""
+    process, again = stood_in(world)
     world.server.away = False
     world.weather.slow = 1.0
     while not world.truth.contacts[process].waits:
@@ -364,15 +371,7 @@ def test_who_leaves_as_the_store_comes_back_is_told_of(world: World) -> None:
 
 def test_who_leaves_as_the_stand_in_hands_over_is_told_of(world: World) -> None:
     """It took them for there, so handed no end back; the store knows nothing of their session."""
-    process = world.start_process()
-    world.start_worker()
-    viewer = world.join("jam", process)
-    run(world, 6)
-    world.server.away = True
-    world.leave(viewer)
-    run(world, LEASE + DELAY + 2)
-    again = world.join("jam", process)
-    run(world, 1)
+    process, again = stood_in(world)
     hand_back = process.stand_in.hand_back
 
     def meanwhile() -> list[Kept]:
