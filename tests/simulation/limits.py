@@ -14,7 +14,7 @@ from flask_streamend.notices.settling import RECORD
 
 from ..apps.twins import FRESH_MS
 from .mail import Sent
-from .people import Viewer
+from .people import Decision, Viewer
 from .scheduler import Clock
 
 if TYPE_CHECKING:
@@ -208,6 +208,16 @@ class Limits:
             for (event, _), other in world.truth.decisions.items()
         )
 
+    def _not_back(self, viewer: Viewer, decision: Decision) -> bool:
+        """Return whether an emptied store waited its lease in vain for a viewer's process."""
+        truth = self.world.truth
+        began = truth.begins.get(decision.life or 0, 0.0)
+        renewed = truth.contacts[viewer.process].renewed
+        last = bisect_left(renewed, began)
+        again = min(renewed[last : last + 1], default=inf)
+        waited = began + self.world.lease - EPSILON <= decision.at < again
+        return began > 0 and last > 0 and viewer.first_heard < began and waited
+
     def told_alone(self, sent: Sent, viewer: Viewer) -> bool:
         """Return whether a process told alone of a viewer who was elsewhere, a moment too soon."""
         alone = sent.decided is not None and sent.decided.alone and sent.by is not viewer.process
@@ -252,6 +262,9 @@ class Limits:
                 return "came and went: cut off"
             if viewer.first_heard < knew and max(viewer.opened, viewer.closed) <= since:
                 continue
+            if viewer.first_heard < knew and self._not_back(viewer, decided):
+                # Limit: the store lost its writes, and who knew was not back within its lease.
+                return "came and went: store emptied, cut off"
             contact = truth.contacts[viewer.process]
             stop = decided.at if decided.stopped else -inf
             if viewer.opened <= stop and contact.in_trouble(stop, stop + EPSILON):

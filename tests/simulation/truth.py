@@ -32,7 +32,7 @@ class Truth:
     :ivar stops: when hosts stopped sessions.
     :ivar put: who put an end back into the store, as it lives now, and when first.
     :ivar alone: what stand-ins decided, and the instants of those ends.
-    :ivar began: when the store, as it lives now, was heard of first.
+    :ivar begins: when each of the store's lives was heard of first.
     :ivar silences: when the store, as it lives now, had heard of nobody, and when somebody came.
     """
 
@@ -47,8 +47,13 @@ class Truth:
         self.stops: dict[tuple[str, str], float] = {}
         self.contacts: dict[Life, Contact] = defaultdict(Contact)
         self.silences = Silences(world)
-        self.began = 0.0
+        self.begins: dict[int, float] = {}
         self._number = 0
+
+    @property
+    def began(self) -> float:
+        """When the store, as it lives now, was heard of first."""
+        return self.begins.get(self.world.server.life, 0.0)
 
     # Viewers.
 
@@ -64,6 +69,16 @@ class Truth:
         """Yield everybody who ever came."""
         for viewers in self.viewers.values():
             yield from viewers
+
+    def ends(self, event: str, delay: float) -> list[float]:
+        """Return when the last left, each time nobody came for a grace period."""
+        ends: list[float] = []
+        for viewer in sorted(self.viewers[event], key=lambda one: one.opened):
+            if not ends or viewer.opened > ends[-1] + delay:
+                ends.append(viewer.closed)
+            else:
+                ends[-1] = max(ends[-1], viewer.closed)
+        return ends
 
     def watching(self, process: Process | None = None) -> list[Viewer]:
         """Return who watches now."""
@@ -88,7 +103,6 @@ class Truth:
             viewer.heard = inf
         self.silences.clear()
         self.put.clear()
-        self.began = 0.0
         self._unknown(life)
 
     def _unknown(self, who: object) -> None:
@@ -142,8 +156,8 @@ class Truth:
         now = self.world.scheduler.now
         if self.world.trace is not None:
             self.world.note(f"{process}: {name}{brief(args)} -> {brief(answer)}")
-        if name in ("report", "heartbeat") and not self.began:
-            self.began = now
+        if name in ("report", "heartbeat"):
+            self.begins.setdefault(life, now)
         self.silences.called(name, args, now)
         if name == "report" and answer.known:
             self._reported(process, life, args[3], answer, noted)
