@@ -60,6 +60,32 @@ def test_redis_is_killed_and_comes_back(make_stage: MakeStage, keeps: bool) -> N
     settle(stage, ledger_lost=not keeps)
 
 
+def test_redis_fails_over_to_an_empty_replica(make_stage: MakeStage) -> None:
+    """From one moment to the next the address is another server's, which knows nothing.
+
+    Events are in their grace period, others' viewers leave at that moment, leave and come back,
+    and come.
+    """
+    stage = make_stage()
+    sites = stage.start(GEVENT, GEVENT)
+    stage.crowd.watch(some("stay", 1 / 4), *sites)
+    ending, gone, back = (
+        stage.crowd.watch(some(name, 1 / 4), *sites) for name in ("ending", "gone", "back")
+    )
+    stage.counted(sites[0], len(stage.crowd.viewers))
+    stage.crowd.leave(ending)
+    stage.heard(sites[0], len(ending))
+    stage.redis_server.stop()
+    stage.redis_server.start()
+    stage.crowd.leave([*gone, *back])
+    stage.crowd.come_back(back)
+    stage.crowd.watch(some("new", 1 / 4), *sites)
+    nobody_else(stage, [*ending, *gone])
+    for site in sites:
+        well(stage, site)
+    settle(stage, ledger_lost=True)
+
+
 def test_a_web_process_is_restarted_while_redis_is_away(make_stage: MakeStage) -> None:
     """Redis is killed; one of two web processes is stopped and started before Redis is back.
 

@@ -1,9 +1,14 @@
-"""A Redis that forgets its scripts, and one whose memory is full."""
+"""A Redis that forgets its scripts, and one that takes no write."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
+import pytest
+from redis import Redis
+
+from ..servers import free_port
 from .account import nobody_else, settle
 from .conftest import MakeStage
 from .crowd import Viewer
@@ -32,8 +37,27 @@ def test_scripts_are_flushed(make_stage: MakeStage) -> None:
     settle(stage)
 
 
-def test_memory_is_full_for_a_while(make_stage: MakeStage) -> None:
-    """With maxmemory reached and noeviction Redis takes no write: what happens then is made up for.
+def full(redis: Redis) -> None:
+    """Have it be out of memory, with noeviction: it takes no write."""
+    redis.config_set("maxmemory", 1)
+
+
+def demoted(redis: Redis) -> None:
+    """Have it be the replica of a server that nobody reaches: it answers, and is read-only."""
+    redis.replicaof("127.0.0.1", free_port())
+
+
+def well(redis: Redis) -> None:
+    """Have it take writes again."""
+    redis.replicaof("NO", "ONE")
+    redis.config_set("maxmemory", 0)
+
+
+@pytest.mark.parametrize("refuses", [full, demoted])
+def test_redis_takes_no_write_for_a_while(
+    make_stage: MakeStage, refuses: Callable[[Redis], None]
+) -> None:
+    """What happens while Redis answers and takes no write is made up for.
 
     Meanwhile viewers leave, leave and come back, and come; events are in their grace period.
     """
@@ -46,13 +70,13 @@ def test_memory_is_full_for_a_while(make_stage: MakeStage) -> None:
     stage.counted(sites[0], len(stage.crowd.viewers))
     stage.crowd.leave(ending)
     stage.heard(sites[0], len(ending))
-    stage.redis.config_set("maxmemory", 1)
+    refuses(stage.redis)
     stage.crowd.leave([*gone, *back])
     stage.crowd.come_back(back)
     stage.crowd.watch(some("new", 1 / 4), *sites)
     for site in sites:
         site.process.wait_for("redis-away")
     threading.Event().wait(2 * LEASE)
-    stage.redis.config_set("maxmemory", 0)
+    well(stage.redis)
     nobody_else(stage, [*ending, *gone])
     settle(stage)
