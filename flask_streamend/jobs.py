@@ -156,13 +156,18 @@ def _look_after(store: RedisStore, job: Job, lease: int) -> None:
 
 
 def _give_up(store: RedisStore, job: Job, code: str, cause: BaseException) -> None:
-    """Say what is wrong with this worker, and set the alarm again for one that is set up right."""
+    """Say what is wrong with this worker, and leave what is due to one that is set up right."""
     trace = ids(str(job.meta.get("traceparent", "")))
     # As long as it is: at its end an import says what is missing.
     log.error("%s (%s: %s)", line(code), type(cause).__name__, mask(str(cause)), extra=trace)
     store.add({ERRORS.field("queue"): 1})
     store.note_problem(code, True)
-    _set_again(job, _whole(job, "due") or 0, RETRY_MS)
+    due = _whole(job, "due")
+    look = store.look(due)
+    if look.ready or look.waiting or look.paused:
+        # Else others have told it: what is set again then rings for nothing, and without RQ's
+        # scheduler never.
+        _set_again(job, due or 0, RETRY_MS)
 
 
 def _set_again(job: Job, due: int, wait: int) -> None:

@@ -22,6 +22,7 @@ from rq.registry import FailedJobRegistry, ScheduledJobRegistry
 from flask_streamend import jobs
 from flask_streamend.alarms import JOB_TIMEOUT, RING, RQAlarms
 from flask_streamend.ending import Alarm
+from flask_streamend.errors import StoreError
 from flask_streamend.notices.attempts import lease_of
 from flask_streamend.notices.deliverer import BUDGET
 from flask_streamend.sealing import Sealer, keys_for
@@ -357,6 +358,24 @@ def test_an_alarm_that_a_gap_overtook_is_set_again(
     work(redis, app)
     (job,) = scheduled(redis)
     assert job.id == f"streamend-{report.session}-again"
+
+
+def test_an_alarm_is_not_set_again_for_what_others_told(
+    app: Flask, redis: Redis, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that was cut off, and is back when another has told all, leaves it at that."""
+    ring_now(app)
+    deliver = state(app).deliverer.deliver_due
+
+    def cut_off() -> None:
+        deliver()
+        raise StoreError("timed out")
+
+    monkeypatch.setattr(state(app).deliverer, "deliver_due", cut_off)
+    work(redis, app)
+    assert len(mailbox.mails()) == 1
+    assert state(app).store.totals(0).counters["errors|queue"] == 1
+    assert not redis.keys("rq:job:*")
 
 
 def test_an_alarm_carries_its_end_s_trace(app: Flask, redis: Redis) -> None:

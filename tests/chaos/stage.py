@@ -22,6 +22,7 @@ from ..servers import PATIENCE as AT_ONCE
 from ..servers import Process, RedisServer, Site, eventually
 from .crowd import Crowd
 from .mailbox import Mailbox
+from .relay import Relay
 from .size import EVENTS, PATIENCE
 
 #: Seconds of grace, and of a dead process's lease.
@@ -102,6 +103,10 @@ class Stage:
         site = Site(self.folder, self.config, args, **names)
         self.sites.append(site)
         return site
+
+    def by(self, relay: Relay) -> dict[str, str]:
+        """Return the environment of a process that has no other way to Redis."""
+        return {"SITE_CONFIG": json.dumps({**self.config, "STREAMEND_REDIS_URL": relay.url})}
 
     def worker(self, kind: str, env: dict[str, str] | None = None) -> Process:
         """Start one worker, and wait until it is there."""

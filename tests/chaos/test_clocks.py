@@ -77,10 +77,9 @@ def test_clocks_are_ten_minutes_off(
     settle(stage)
 
 
-@pytest.mark.parametrize("worker", ["tuned", "scheduler"])
-@pytest.mark.parametrize("jump", [OFF, -OFF], ids=["ahead", "back"])
+@pytest.mark.parametrize(("worker", "jump"), [("tuned", OFF), ("scheduler", -OFF)])
 def test_clocks_jump(
-    make_stage: MakeStage, shim: str, tmp_path: Path, jump: int, worker: str
+    make_stage: MakeStage, shim: str, tmp_path: Path, worker: str, jump: int
 ) -> None:
     """Clocks jump by ten minutes within grace periods, and back: nothing is sooner or later by it.
 

@@ -225,8 +225,8 @@ class Limits:
 
     def tells(self, sent: Sent, left: float) -> bool:
         """Return whether a notice tells that the last viewer left at an instant."""
-        # Who stops an event ends a grace period, too, and lets everybody go; by that may be told what
-        # was over before, and could not be claimed.
+        # Who stops an event ends a grace period, too, and lets everybody go. By that may be told
+        # what was over before, and could not be claimed.
         stopped = self.world.truth.stops.get((sent.event, sent.session), -inf)
         grace = 0.0 if self.world.truth.by_host(sent) else self.world.delay
         return max(sent.due, stopped) >= left + grace - EPSILON
