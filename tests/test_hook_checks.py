@@ -10,8 +10,10 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import socket
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -20,11 +22,12 @@ import pytest
 
 from flask_streamend.errors import ConfigurationError
 from flask_streamend.hooks import fetch
+from flask_streamend.hooks.call import HookError
 from flask_streamend.hooks.checks import Checks
 from flask_streamend.store.interface import Store
 from flask_streamend.store.memory import MemoryStore
 
-from .servers import eventually
+from .servers import PATIENCE, eventually
 from .test_hooks import Hooked
 
 
@@ -378,6 +381,30 @@ def test_a_server_that_is_away_or_hangs_changes_nothing(
     checks.run()
     assert hooked.counted("errors|hook") == 3
     assert hooked.clients() == 1
+
+
+@pytest.mark.parametrize("begun", [b"HTTP/1.1 200 OK\r\nX-A: ", b"HTTP/1.1 200 OK\r\n\r\n{"])
+def test_an_answer_that_never_ends_is_cut(monkeypatch: pytest.MonkeyPatch, begun: bytes) -> None:
+    """Headers or a page that come byte by byte, each in time, are waited for as a whole."""
+    monkeypatch.setattr(fetch, "WHOLE", 0.5)
+    over = threading.Event()
+
+    def drip(server: socket.socket) -> None:
+        connection, _ = server.accept()
+        with connection, suppress(OSError):
+            connection.sendall(begun)
+            while not over.wait(0.01):
+                connection.sendall(b"a")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        dripping = threading.Thread(target=drip, args=(server,), daemon=True)
+        dripping.start()
+        with pytest.raises(HookError):
+            fetch.fetch(f"http://127.0.0.1:{server.getsockname()[1]}/")
+        assert not over.is_set()
+        over.set()
+        dripping.join(PATIENCE)
+        assert not dripping.is_alive()
 
 
 def empty(hooked: Hooked) -> None:

@@ -197,6 +197,15 @@ def test_a_job_that_cannot_be_unsealed_is_counted_and_rings(
     assert failures(redis) == []
 
 
+def test_a_worker_that_is_wrong_twice_is_named_for_both(app: Flask, redis: Redis) -> None:
+    """One of other keys, that can't reach the application's Redis: curing one leaves the other."""
+    ring_now(app)
+    work(redis, make_app(NO_REDIS, SECRET_KEY="other"))
+    problems = state(app).store.totals(0).problems
+    assert {"worker-keys", "worker-elsewhere"} <= set(problems)
+    assert len(scheduled(redis)) == 1
+
+
 def test_an_alarm_that_was_set_too_late_is_taken_back(
     app: Flask, alarms: RQAlarms, redis: Redis, mailbox: Mailbox
 ) -> None:
