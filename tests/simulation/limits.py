@@ -250,7 +250,8 @@ class Limits:
         put = [
             (process, at)
             for one in (first, second)
-            for process, at in truth.put.get((first.event, one.session), {}).items()
+            for process, at in truth.every_put[first.event, one.session]
+            if at <= max(first.at, second.at)
         ]
         begun = min(first.due, second.due) - self.world.lease
         unheard = any(truth.contacts[p].in_trouble(begun, at) for p, at in put)

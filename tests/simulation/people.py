@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from math import inf
 from typing import TYPE_CHECKING
@@ -127,3 +128,14 @@ class Contact:
         """Return whether a store knew it at an instant."""
         before = bisect_left(self.renewed, at)
         return before > 0 and self.renewed[before - 1] + lease > at
+
+
+def ends(viewers: Iterable[Viewer], delay: float) -> list[float]:
+    """Return when an event's last viewer left, each time nobody came for a grace period."""
+    ends: list[float] = []
+    for viewer in sorted(viewers, key=lambda one: one.opened):
+        if not ends or viewer.opened > ends[-1] + delay:
+            ends.append(viewer.closed)
+        else:
+            ends[-1] = max(ends[-1], viewer.closed)
+    return ends

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from .limits import EPSILON, SLACK, Limits
 from .mail import Sent
-from .people import Viewer
+from .people import Viewer, ends
 
 if TYPE_CHECKING:
     from .world import World
@@ -41,13 +41,19 @@ class Promises:
             return
         if self.world.truth.by_host(sent):
             return  # the host ended it, viewers or not
-        stopped = self.world.truth.stops.get((sent.event, sent.session), -inf)
+        decided = sent.at if decision is None else decision.at
+        # A stop is of all who watched until then, by whatever name an emptied store has their end.
+        stops = self.world.truth.stops.items()
+        own = (
+            at for (e, s), at in stops if e == sent.event and (s == sent.session or at <= decided)
+        )
+        stopped = max(own, default=-inf)
         for viewer in self.world.truth.viewers[sent.event]:
             left = max(viewer.closed, viewer.opened)
             if viewer.let_go or viewer.over or left <= stopped:
                 continue  # of another session, which is over; or no grace was to be given
             if viewer.opened <= sent.due and left > sent.due - self.world.delay + EPSILON:
-                self._there(sent, viewer, sent.at if decision is None else decision.at)
+                self._there(sent, viewer, decided)
 
     def _there(self, sent: Sent, viewer: Viewer, decided: float) -> None:
         """Judge a viewer who was there within the grace period of an end that was told."""
@@ -125,7 +131,7 @@ class Promises:
             for one in sent:
                 firsts.setdefault(one.session, one)
             ordered = sorted(firsts.values(), key=lambda one: one.due)
-            due = [end + delay for end in self.world.truth.ends(event, delay)]
+            due = [end + delay for end in ends(self.world.truth.viewers[event], delay)]
             told = -inf
             for first, second in itertools.pairwise(ordered):
                 between = any(

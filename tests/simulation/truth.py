@@ -31,6 +31,7 @@ class Truth:
 
     :ivar stops: when hosts stopped sessions.
     :ivar put: who put an end back into the store, as it lives now, and when first.
+    :ivar every_put: the same, of all its lives and each time.
     :ivar alone: what stand-ins decided, and the instants of those ends.
     :ivar begins: when each of the store's lives was heard of first.
     :ivar silences: when the store, as it lives now, had heard of nobody, and when somebody came.
@@ -43,6 +44,7 @@ class Truth:
         self.decisions: dict[tuple[str, str], Decision] = {}
         self.recorded: dict[tuple[str, str], int] = {}
         self.put: dict[tuple[str, str], dict[Process, float]] = defaultdict(dict)
+        self.every_put: dict[tuple[str, str], list[tuple[Process, float]]] = defaultdict(list)
         self.alone: dict[tuple[Process, str, str], tuple[int, Decision]] = {}
         self.stops: dict[tuple[str, str], float] = {}
         self.contacts: dict[Life, Contact] = defaultdict(Contact)
@@ -52,7 +54,7 @@ class Truth:
 
     @property
     def began(self) -> float:
-        """When the store, as it lives now, was heard of first."""
+        """The same of the store as it lives now."""
         return self.begins.get(self.world.server.life, 0.0)
 
     # Viewers.
@@ -69,16 +71,6 @@ class Truth:
         """Yield everybody who ever came."""
         for viewers in self.viewers.values():
             yield from viewers
-
-    def ends(self, event: str, delay: float) -> list[float]:
-        """Return when the last left, each time nobody came for a grace period."""
-        ends: list[float] = []
-        for viewer in sorted(self.viewers[event], key=lambda one: one.opened):
-            if not ends or viewer.opened > ends[-1] + delay:
-                ends.append(viewer.closed)
-            else:
-                ends[-1] = max(ends[-1], viewer.closed)
-        return ends
 
     def watching(self, process: Process | None = None) -> list[Viewer]:
         """Return who watches now."""
@@ -227,17 +219,18 @@ class Truth:
 
     def _put_back(self, process: Process, life: int, kept: Any) -> None:
         for end in kept:
-            put = self.put[end.event_id, end.session]
-            put.setdefault(process, self.world.scheduler.now)
+            key, now = (end.event_id, end.session), self.world.scheduler.now
+            self.put[key].setdefault(process, now)
+            self.every_put[key].append((process, now))
             for viewer in self.viewers[end.event_id]:
                 if process in viewer.knowing:
                     viewer.knowing.add(life)
-            decision = self.decisions.get((end.event_id, end.session))
+            decision = self.decisions.get(key)
             there = end.session in self.world.server.store._ledger
             alone = decision is not None and decision.alone and decision.by is process
             if end.state == "ending" and alone and decision is not None and decision.life is None:
                 # Nobody had tried to tell it: it is judged afresh, by this very call perhaps.
-                del self.decisions[end.event_id, end.session]
+                del self.decisions[key]
                 if there:
                     self._decided(process, life, end.event_id, end.session)
             if end.state == "sent":
