@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import Any
 
 from . import connect, latency, page, rest, scale, scrape, stored, told, traffic
-from .readings import machine
+from .readings import Others, machine
 
 #: In the order of the page.
 MEASUREMENTS: dict[str, ModuleType] = {
@@ -70,14 +70,14 @@ def _command(words: list[str]) -> str:
 
 def _run(name: str, options: argparse.Namespace, command: str) -> None:
     """Run one measurement."""
-    before = machine()
+    others = Others()
     figures, tables = MEASUREMENTS[name].measure(options)
     now = datetime.datetime.now(datetime.timezone.utc)
     measured: dict[str, Any] = {
         "command": f"python -m benchmarks {command}",
         "on": now.date().isoformat(),
-        "machine": before,
-        "load_after": machine()["load"],
+        "machine": machine(),
+        "others": round(others.share(), 3),
         "tables": tables,
         "figures": figures,
     }

@@ -71,6 +71,30 @@ def still(pid: int) -> None:
     eventually(idle, "the process is idle")
 
 
+class Others:
+    """What others made this machine do since this was made, a hypervisor's guests included."""
+
+    def __init__(self) -> None:
+        self._began = self._all(), self._own(), time.monotonic()
+
+    @staticmethod
+    def _all() -> float:
+        user, nice, system, _, _, *rest = map(int, Path("/proc/stat").read_text().split()[1:9])
+        return sum((user, nice, system, *rest)) / os.sysconf("SC_CLK_TCK")
+
+    @staticmethod
+    def _own() -> float:
+        own = os.times()
+        return own.user + own.system + own.children_user + own.children_system
+
+    def share(self) -> float:
+        """Return their share of all cores, now that every process of our own has ended."""
+        every, own, began = self._began
+        cores = os.cpu_count() or 1
+        used = self._all() - every - (self._own() - own)
+        return max(0.0, used / (time.monotonic() - began) / cores)
+
+
 def _redis_version() -> str:
     """Return the version of the Redis that measurements start."""
     program = redis_program() or "redis-server"
@@ -92,7 +116,6 @@ def machine() -> dict[str, Any]:
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.release()}",
         "cores": os.cpu_count(),
-        "load": round(os.getloadavg()[0], 2),
         "redis": _redis_version(),
         "packages": {name: found for name in PACKAGES if (found := _version(name))},
     }
