@@ -105,11 +105,13 @@ class Limits:
             away = process is not viewer.process and -inf < last <= long and viewer.closed > last
             if away and any(last < one <= long for one in itertools.chain(*others)):
                 return "cut off"
-        if put.get(viewer.process, inf) <= sent.at and sent.at >= viewer.closed + world.delay:
+        spoke, over = put.get(viewer.process, inf), viewer.closed + world.delay
+        went_on = any(over < other.opened <= spoke for other in truth.viewers[sent.event])
+        if world.server.life and went_on and spoke <= sent.at and over <= sent.at:
             # Limit: who knew said so while an emptied store waited, and another session went on. So
             # the end counted as resumed, and another process, which knew less, put it back later:
             # it is told after its grace all the same, with too early an instant.
-            return "store emptied, put back after another end" if world.server.life else ""
+            return "store emptied, put back after another end"
         waited = truth.began + world.lease
         here = put.get(viewer.process, inf) > decided and viewer.closed < truth.began
         if put and here and truth.contacts[viewer.process].in_trouble(waited - EPSILON, waited):
