@@ -113,6 +113,7 @@ class Presence(Crowd):
         with self._reporting:
             with self._lock:
                 changed, self._changed, self._flush_at = self._changed, set(), None
+                self._flushed_at = time.monotonic()  # before it is made: what comes meanwhile waits
                 emptied = [event_id for event_id in changed if event_id not in self._viewers]
             if not changed:
                 return
@@ -137,7 +138,6 @@ class Presence(Crowd):
                 raise
             self._contact.back()
             self._forget(changed)
-            self._flushed_at = time.monotonic()
         self._settled.set()
         self._observers.forget()
 

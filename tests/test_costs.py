@@ -190,6 +190,36 @@ def test_many_events_are_one_report(redis: Redis, crowd: Crowd) -> None:
     assert (sent[:2], sent[-1], sent.count("EXEC")) == (["EVALSHA", "MULTI"], "EXEC", 1)
 
 
+class Follower(Named):
+    """A viewer whom another follows to another event, while the report of the first is made."""
+
+    listens = True
+
+    def __init__(self, crowd: Crowd) -> None:
+        super().__init__("")
+        self._crowd = crowd
+
+    def tell(self, clients: int) -> None:
+        """Have the other one come."""
+        self._crowd.state.presence.enter("next", Named(""), DELAY)
+
+
+def test_who_comes_during_a_report_waits_for_the_next(
+    redis: Redis, crowd: Crowd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A report that had others come is not followed by one for each of them at once."""
+    monkeypatch.setattr("flask_streamend.crowd.APART", 60.0)
+    presence = crowd.state.presence
+    presence.enter("jam", Follower(crowd), DELAY)
+
+    def report() -> None:
+        presence.flush()
+        assert (presence.tick() or 0.0) > 1.0
+
+    assert cost(redis, report).sent == ["EVALSHA"]
+    assert presence.holds("next")
+
+
 # A process at rest, and a worker.
 
 

@@ -102,7 +102,8 @@ def test_what_was_sealed_comes_back() -> None:
         token = sealer.seal(*values)
         assert sealer.unseal(token) == values
         assert token.isascii()
-        assert not any(value and value in token for value in values)
+        # A short one is found in random text now and then: s1 in one token of fifty.
+        assert not any(value in token for value in values if len(value) > 7)
 
 
 def test_neither_key_nor_secret_stops_with_the_cure() -> None:

@@ -56,7 +56,7 @@ end
 
 local named = cjson.decode(ARGV[9])
 local any_over = redis.call('EXISTS', KEYS[6]) == 1
-local reply = {'ok', after}
+local rows = {}
 for event, entry in pairs(held) do
   local count, session, delay, most = tonumber(entry[1]), entry[2], tonumber(entry[3]), tonumber(entry[4])
   local age, peak = tonumber(entry[5]), tonumber(entry[6])
@@ -85,11 +85,11 @@ for event, entry in pairs(held) do
     end
     if most > math.max(count, old) then
       local flash = apply(KEYS[10], event, most, session, delay, age, peak, 0)
-      if flash[2] ~= 'none' then reply[#reply + 1] = flash end
+      if flash[2] ~= 'none' then rows[#rows + 1] = flash end
     end
     row = apply(KEYS[10], event, count, session, delay, age, peak, left, entry[10])
     meet(event, named[event] or {}, KEYS[11], KEYS[12])
   end
-  reply[#reply + 1] = row
+  rows[#rows + 1] = row
 end
-return reply
+return {'ok', after, cjson.encode(rows)}
