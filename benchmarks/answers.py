@@ -25,9 +25,8 @@ VISITED = ("flask_streamend", COUNTER, ROOMS)
 
 
 def busy(measured: Measured) -> bool:
-    """Return whether the machine had something else to do during a measurement, or may have had."""
-    # What was measured before this was noted began on a busy machine.
-    return bool(measured.get("others", 1.0) > BUSY)
+    """Return whether the machine had something else to do during a measurement."""
+    return bool(measured["others"] > BUSY)
 
 
 def performance(measured: Measured) -> str:

@@ -17,6 +17,7 @@ from redis import Redis
 from flask_streamend.store.redis import RedisStore
 from tests.servers import eventually
 
+from . import sink
 from .contestants import SERVERS
 from .figures import quantile, spread, summary, table
 from .parts import Client, Parts
@@ -120,15 +121,10 @@ def _scene(
     client.close(seconds)
     before = busy()
 
-    def arrivals() -> dict[str, float]:
-        lines = (line.split() for line in accepted.read_text().splitlines(keepends=True))
-        return {row[0]: float(row[1]) for row in lines if row[0].startswith(f"{name}-")}
-
-    eventually(lambda: len(arrivals()) >= count, f"{count} mails", PATIENCE)
+    at = eventually(lambda: sink.all_of(accepted, name, count), f"{count} mails", PATIENCE) or {}
     eventually(lambda: store.totals(0).ending == 0, "nothing is left to end")
     spent = busy() - before
     due = {r.event_id: r.due_at for r in store.records(10_000) if r.event_id.startswith(name)}
-    at = arrivals()
     late = sorted((at[event_id] - due[event_id]) * 1000 for event_id in due)
     return {
         "earliest": late[0],

@@ -41,11 +41,10 @@ def origin(measured: Measured) -> str:
     """Return where figures come from, in one paragraph."""
     machine = measured["machine"]
     packages = ", ".join(f"{name} {version}" for name, version in machine["packages"].items())
-    others = f"{measured['others']:.0%}" if "others" in measured else "an unknown part"
     said = (
         f"`{measured['command']}` on {measured['on']}: {machine['cores']} cores,"
         f" {machine['system'].partition('-')[0]}, Python {machine['python']},"
-        f" Redis {machine['redis']}, {packages}; others used {others} of the cores."
+        f" Redis {machine['redis']}, {packages}; others used {measured['others']:.0%} of the cores."
     )
     if answers.busy(measured):
         said += " **The machine was busy: read counts and ratios, not times.**"

@@ -2,6 +2,7 @@
 
 ``python -m benchmarks.sink PORT FILE`` writes a line ``<event id> <epoch seconds>`` for each
 message just before it accepts it. The event's id is read from the subject, being its name too.
+A scene's events are ``<scene>-<number>``.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
+from pathlib import Path
 from typing import IO
 
 SUBJECT = b"Subject: Event Stream Ended - "
@@ -59,6 +61,18 @@ class Session(asyncio.Protocol):
         self._accepted.write(f"{event_id} {time.time():.6f}\n")
         self._accepted.flush()
         self._transport.write(b"250 taken\r\n")
+
+
+def all_of(accepted: Path, scene: str, count: int) -> dict[str, float] | None:
+    """Return when a scene's messages were accepted, by event; None before all of them were.
+
+    Asked often, beside what is measured: as long as there are too few it only counts.
+    """
+    if (b"\n" + accepted.read_bytes()).count(f"\n{scene}-".encode()) < count:
+        return None
+    rows = (line.split() for line in accepted.read_text().splitlines())
+    found = {event: float(at) for event, at in rows if event.startswith(f"{scene}-")}
+    return found if len(found) == count else None
 
 
 async def serve(port: int, accepted: IO[str]) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from tests.servers import eventually
 
+from . import sink
 from .contestants import SERVERS, SITES
 from .figures import quantile, spread, summary, table
 from .parts import Parts
@@ -97,13 +98,10 @@ def _team(site_name: str, worker: str, scenes: list[str]) -> dict[str, Figures]:
             client.open(ids)
             left = dict(zip(ids, client.close(seconds), strict=True))
 
-            def arrivals() -> dict[str, float]:
-                lines = accepted.read_text().splitlines(keepends=True)
-                rows = (line.split() for line in lines if line.endswith("\n"))
-                return {event: float(at) for event, at in rows if event in left}
-
-            eventually(lambda: len(arrivals()) == count, f"{count} mails", PATIENCE)
-            at = arrivals()
+            at = (
+                eventually(lambda: sink.all_of(accepted, name, count), f"{count} mails", PATIENCE)
+                or {}
+            )
             late = sorted(at[event] - left[event] - DELAY for event in ids)
             took = max(at.values()) - min(at.values())
             return {

@@ -5,10 +5,10 @@
 ``{"open": [event ids], "window": 16, "apart": 0.0}``
     Open a socket for each, that many handshakes at a time, so many seconds apart.
 ``{"close": seconds, "last": null}``
-    Hang up on them, or on so many who came last, in the order they came, spread evenly.
+    Hang up on them, or on so many of the last, in the order of the events, spread evenly.
 
 The answer to the first is ``{"seconds": …}``, how long it took; to the second ``{"at": […]}``, when
-each was hung up on, in epoch seconds, in the order they had come in.
+each was hung up on, in epoch seconds, in the order in which their events were given.
 """
 
 from __future__ import annotations
@@ -53,10 +53,12 @@ PROTOCOLS = {
 class _Opening:
     """A socket on its way in.
 
+    :param place: its number among those who are on their way.
     :param path: what it asks for.
     """
 
-    def __init__(self, port: int, path: str, protocol: Protocol) -> None:
+    def __init__(self, place: int, port: int, path: str, protocol: Protocol) -> None:
+        self.place = place
         self._protocol = protocol
         self._heard = b""
         self._greeted = False
@@ -97,7 +99,9 @@ class Viewers:
         :param apart: seconds between two at the least.
         """
         waiting: dict[int, _Opening] = {}
-        poll, left, began = select.epoll(), iter(events), time.perf_counter()
+        poll, left, began = select.epoll(), enumerate(events), time.perf_counter()
+        # Answers come in an order of their own.
+        came: dict[int, socket.socket] = {}
         self._start(poll, waiting, left, window)
         while waiting:
             ready = poll.poll(PATIENCE)
@@ -106,28 +110,31 @@ class Viewers:
             for number, _ in ready:
                 if waiting[number].hear():
                     poll.unregister(number)
-                    self._open.append(waiting.pop(number).sock)
+                    opening = waiting.pop(number)
+                    came[opening.place] = opening.sock
                     time.sleep(apart)
                     self._start(poll, waiting, left, 1)
         poll.close()
+        self._open += [came[place] for place in sorted(came)]
         return time.perf_counter() - began
 
     def _start(
         self,
         poll: select.epoll,
         waiting: dict[int, _Opening],
-        events: Iterator[str],
+        events: Iterator[tuple[int, str]],
         count: int,
     ) -> None:
-        for _, event_id in zip(range(count), events, strict=False):
-            opening = _Opening(self._port, self._protocol.path.format(event_id), self._protocol)
+        for _, (place, event_id) in zip(range(count), events, strict=False):
+            path = self._protocol.path.format(event_id)
+            opening = _Opening(place, self._port, path, self._protocol)
             waiting[opening.sock.fileno()] = opening
             poll.register(opening.sock.fileno(), select.EPOLLIN)
 
     def close(self, seconds: float, last: int | None) -> list[float]:
         """Close them all, evenly over some seconds; return when each was, since the epoch.
 
-        :param last: close no more than so many, of those who came last.
+        :param last: close no more than so many, the last of them.
         """
         began = time.perf_counter()
         at = []

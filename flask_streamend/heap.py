@@ -1,9 +1,9 @@
-"""What a web process has loaded, kept out of the garbage collector's way.
+"""What a process has loaded, kept out of the garbage collector's way.
 
-Each full collection looks at every object there is, and viewers who come and go bring about one for
-every few hundred of them. What was loaded before the first of them, the application and all it
-imports, stays: looking at it again and again costs a viewer more than everything else this package
-does for them.
+Each full collection looks at every object there is, and viewers who come and go, or notices, bring
+about one for every few hundred of them. What was loaded before the first of them, the application
+and all it imports, stays: looking at it again and again costs a viewer more than everything else
+this package does for them.
 """
 
 from __future__ import annotations

@@ -20,6 +20,7 @@ from . import jobs
 from .alarms import RING
 from .errors import StoreError
 from .facts import WORKER, Facts, of_worker
+from .heap import settle
 from .introducing import KEEP_MS, Introduction
 from .state import AppState, state_of
 from .store.redis import RedisStore
@@ -81,6 +82,7 @@ class Worker(Introduced):
     def bootstrap(self, *args: object, **kwargs: object) -> None:
         """Load the application, then start as RQ does."""
         jobs.preload()
+        settle()  # and its forks share with it what none of them collects
         super().bootstrap(*args, **kwargs)  # type: ignore[arg-type]
         self.introduce(jobs.application(), "rq worker -w flask_streamend.Worker", lambda: True)
         self.heartbeat()
@@ -176,6 +178,7 @@ def _run(state: AppState, queues: tuple[str, ...], burst: bool, scheduler: bool)
     jobs.stays = True
     state.deliverer.keep_connection()
     make_visible()
+    settle()
     began = False
     with suppress(StopRequested):
         while not TunedWorker.told_to_stop:

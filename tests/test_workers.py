@@ -142,6 +142,17 @@ def test_other_jobs_are_forked(worker: Process, ground: Ground) -> None:
     job.delete()
 
 
+@pytest.mark.parametrize("kind", ["tuned", "preloaded"])
+def test_a_worker_leaves_alone_what_it_loaded(ground: Ground, site: Site, kind: str) -> None:
+    """Neither it nor a fork of it has the garbage collector go over the application again."""
+    worker = ground.worker(site, kind, queue=NAME)
+    job = Queue(NAME, connection=ground.redis).enqueue("gc.get_freeze_count")
+    eventually(lambda: job.get_status() == "finished", "the job is done")
+    assert (job.return_value() or 0) > 10_000
+    job.delete()
+    ground.stop_process(worker)
+
+
 def test_a_worker_that_redis_forgot_is_known_again(
     site: Site, worker: Process, ground: Ground
 ) -> None:
