@@ -76,7 +76,7 @@ def _panels(measured: dict[str, Any]) -> Iterator[Panel]:
                 Bar(team.replace("`", ""), scenes[scene]["latest"], _ours(team))
                 for team, scenes in teams.items()
             ]
-            yield Panel(f"{scene}: the last host told after it was due, s", ".1f", bars)
+            yield Panel(f"{scene}: the last host told after it was due, s", ".2f", bars)
 
 
 def _sites(found: dict[str, Any], what: str) -> list[Bar]:

@@ -1,9 +1,8 @@
 """What this process reports to the store of its viewers.
 
-A process counts the viewers it holds itself; the store keeps one number per event and process. A
-report goes out at once for an event's first and last viewer here, and other changes are gathered
-for some milliseconds, so that a crowd costs a few round trips and not one each. While the store is
-away the stand-in is told instead, and when it is back everything is put back.
+A process counts the viewers it holds; the store keeps one number per event and process. An event's
+first and last viewer here are reported at once, other changes are gathered. While the store is away
+the stand-in is told instead, and when it is back everything is put back.
 """
 
 from __future__ import annotations
@@ -122,7 +121,8 @@ class Presence(Crowd):
                 return
             try:
                 report = self._report(changed, full=not self.introductions)
-                if not report.known:
+                if not report.known:  # emptied perhaps: others may not have said yet whom they hold
+                    self._all_there_at = time.monotonic() + self._lease / 1000
                     self._report(changed, full=True)
             except StoreError as error:
                 self._contact.lost(error)

@@ -119,6 +119,29 @@ def test_nobody_is_alone_in_a_store_that_was_just_emptied(world: World) -> None:
     assert len(told(world)) == 1
 
 
+def test_nobody_is_alone_in_a_store_that_was_emptied_since_the_last_beat(world: World) -> None:
+    """Nor is a process whose own report finds that, before a beat does."""
+    first, second = world.start_process(), world.start_process()
+    leaver, stayer = world.join("jam", first), world.join("jam", second)
+    run(world, 5)  # between two beats
+    world.empty()
+    world.server.started()
+    seen = world.join("gig", first)
+    run(world, 0.2)
+    assert [event.clients for event in world.server.store.status(["jam"])] == [1]
+    world.server.away = True
+    world.leave(leaver)
+    run(world, LEASE + DELAY + 2)
+    assert told(world) == []
+    world.server.away = False
+    world.start_worker()
+    run(world, 5)
+    world.leave(stayer)
+    world.leave(seen)
+    run(world, 30)
+    assert len(told(world)) == 1
+
+
 def test_who_came_back_unheard_belongs_to_the_session_that_was_ending(world: World) -> None:
     """An emptied store hears from one process of an end, and of who came back in time: no end."""
     process = world.start_process()
