@@ -121,7 +121,7 @@ def _scene(
     client.close(seconds)
     before = busy()
 
-    at = eventually(lambda: sink.all_of(accepted, name, count), f"{count} mails", PATIENCE) or {}
+    at = eventually(lambda: sink.all_of(accepted, name, count), f"{count} mails", PATIENCE)
     eventually(lambda: store.totals(0).ending == 0, "nothing is left to end")
     spent = busy() - before
     due = {r.event_id: r.due_at for r in store.records(10_000) if r.event_id.startswith(name)}

@@ -63,16 +63,16 @@ class Session(asyncio.Protocol):
         self._transport.write(b"250 taken\r\n")
 
 
-def all_of(accepted: Path, scene: str, count: int) -> dict[str, float] | None:
-    """Return when a scene's messages were accepted, by event; None before all of them were.
+def all_of(accepted: Path, scene: str, count: int) -> dict[str, float]:
+    """Return when a scene's messages were accepted, by event; nothing before all of them were.
 
     Asked often, beside what is measured: as long as there are too few it only counts.
     """
     if (b"\n" + accepted.read_bytes()).count(f"\n{scene}-".encode()) < count:
-        return None
+        return {}
     rows = (line.split() for line in accepted.read_text().splitlines())
     found = {event: float(at) for event, at in rows if event.startswith(f"{scene}-")}
-    return found if len(found) == count else None
+    return found if len(found) == count else {}
 
 
 async def serve(port: int, accepted: IO[str]) -> None:

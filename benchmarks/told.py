@@ -98,10 +98,7 @@ def _team(site_name: str, worker: str, scenes: list[str]) -> dict[str, Figures]:
             client.open(ids)
             left = dict(zip(ids, client.close(seconds), strict=True))
 
-            at = (
-                eventually(lambda: sink.all_of(accepted, name, count), f"{count} mails", PATIENCE)
-                or {}
-            )
+            at = eventually(lambda: sink.all_of(accepted, name, count), f"{count} mails", PATIENCE)
             late = sorted(at[event] - left[event] - DELAY for event in ids)
             took = max(at.values()) - min(at.values())
             return {

@@ -16,8 +16,8 @@
 --       9 JSON {event: [viewers by name who came, hashed], ...}
 -- returns {"unknown", now}: a partial report of a holder that is not known; nothing was done
 --         {"old", now}: nothing was done
---         {"ok", now, {event, change, session, clients, due or "", started, peak}, ...}: of an
---         event two rows where it began or resumed, and ended, since the last report
+--         {"ok", now, JSON [[event, change, session, clients, due or "", started, peak, why it ends],
+--         ...]}: of an event two rows where it began or resumed, and ended, since the last report
 --- include clock
 --- include pulse
 --- include fresh
