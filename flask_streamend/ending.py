@@ -89,6 +89,8 @@ class Endings:
         resumed: set[str] = set()
         live: set[str] = set()
         for row in report.events:
+            if row.due is None and self.owed.said(row.session) > report.now:
+                continue  # Another thread has heard since that it ends.
             if row.due is None:
                 # Whoever resumed it: that end is owed no more.
                 live.add(row.session)

@@ -65,7 +65,8 @@ class Guests:
         :param delay: the event's grace period, in milliseconds.
         """
         one = _Act(act, time.monotonic() + ttl, session, delay)
-        if not self._contact.away:
+        # One that waits to be repeated is not to come after this.
+        if not self._contact.away and (event_id, guest) not in self._kept:
             try:
                 self._send(event_id, guest, one)
             except StoreError as error:

@@ -26,7 +26,10 @@ QUICK = 0.1
 
 @dataclass(slots=True)
 class End:
-    """One end; its instants on the monotonic clock."""
+    """One end; its instants on the monotonic clock.
+
+    :ivar said: when the store said so, on its own clock, in milliseconds.
+    """
 
     event_id: str
     session: str
@@ -37,6 +40,7 @@ class End:
     trace: str
     cause: Cause
     ask_at: float
+    said: int = 0
     wait: float = FIRST_WAIT
     shares: tuple[Share, ...] = ()
 
@@ -51,6 +55,11 @@ class Owed:
         """Return whether a session's end is kept."""
         return session in self._ends
 
+    def said(self, session: str) -> int:
+        """Return when the store said that a session ends; 0: it did not, as far as is known."""
+        end = self._ends.get(session)
+        return 0 if end is None else end.said
+
     def note(self, row: Reported, now: int, trace: str = "") -> None:
         """Keep an end that has begun.
 
@@ -60,7 +69,7 @@ class Owed:
         at = time.monotonic()
         due = at + ((row.due or now) - now) / 1000
         began = at - max(0, now - row.started) / 1000
-        self._keep(row.event_id, row.session, began, due, row.peak, trace, row.cause)
+        self._keep(row.event_id, row.session, began, due, row.peak, trace, row.cause, now)
 
     def stopped(self, over: Over, now: int, ends: Reported | None) -> None:
         """Keep an end by a stop; one that was kept already is due then at the latest.
@@ -90,10 +99,12 @@ class Owed:
         peak: int,
         trace: str,
         cause: Cause,
+        said: int = 0,
     ) -> None:
-        ask_at = due + FIRST_WAIT
-        noted = time.monotonic()
-        self._ends[session] = End(event_id, session, began, due, noted, peak, trace, cause, ask_at)
+        self._ends[session] = End(
+            *(event_id, session, began, due, time.monotonic(), peak, trace, cause),
+            *(due + FIRST_WAIT, said),
+        )
         if len(self._ends) > KEEP:
             self._ends.popitem(last=False)
 

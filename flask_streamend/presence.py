@@ -48,6 +48,7 @@ class Presence(Crowd):
     :ivar heard: the store's time as it was heard last.
     :ivar quiet: milliseconds within which this process is heard of again.
     :ivar introductions: how often the store was told all; 0: it does not know this process.
+    :ivar put_back: puts back the ends, told whether the store has lost what it knew.
     """
 
     def __init__(
@@ -83,6 +84,7 @@ class Presence(Crowd):
         self._reporting = threading.Lock()
         self._settled = threading.Event()
         self.introductions = 0
+        self.put_back: Callable[[bool], None] = lambda emptied: None
 
     def goodbye(self) -> None:
         """Report the last changes, and have the store forget this process.
@@ -121,9 +123,10 @@ class Presence(Crowd):
                 return
             try:
                 report = self._report(changed, full=not self.introductions)
-                if not report.known:  # emptied perhaps: others may not have said yet whom they hold
-                    self._all_there_at = time.monotonic() + self._lease / 1000
-                    self._report(changed, full=True)
+                if not report.known:
+                    with self._lock:
+                        self._changed |= changed
+                    self._come_back(introduce=True, emptied=report.epoch != self.epoch)
             except StoreError as error:
                 self._contact.lost(error)
                 with self._lock:
@@ -174,37 +177,40 @@ class Presence(Crowd):
         with self._reporting:
             self._tell_stand_in()
 
-    def come_back(self, put_back: Callable[[], None], introduce: bool, emptied: bool) -> None:
-        """Put everything back: the store answers again, or has lost what it knew.
+    def come_back(self, introduce: bool, emptied: bool) -> None:
+        """Put everything back: the store answers again, or does not know this process any more.
 
-        :param put_back: puts back the ends; called while no report is on its way.
         :param introduce: have the store know this process, whatever it holds.
         :param emptied: the store has lost what it knew.
         :raises StoreError: where the store does not answer after all.
         """
         with self._reporting:
-            if emptied:
-                self._all_there_at = time.monotonic() + self._lease / 1000
-            # It hears the rest of what is its own: the store never heard of these sessions.
-            self._tell_stand_in()
-            if self._stand_in is not None:
-                self._had_viewers(self._stand_in.live())
-            self._resume()
-            put_back()
+            self._come_back(introduce, emptied)
+
+    def _come_back(self, introduce: bool, emptied: bool) -> None:
+        if emptied:
+            self._all_there_at = time.monotonic() + self._lease / 1000
+        # It hears the rest of what is its own: the store never heard of these sessions.
+        self._tell_stand_in()
+        if self._stand_in is not None:
+            self._had_viewers(self._stand_in.live())
+        self._resume()
+        # Before the viewers: who watches on is none who resumes what was stopped.
+        self.put_back(emptied)
+        with self._lock:
+            changed, self._changed = self._changed | self._unheard, set()
+            self._ours = set()
+        try:
+            if introduce or changed:
+                self._report(changed, full=True)
+        except StoreError:
             with self._lock:
-                changed, self._changed = self._changed | self._unheard, set()
-                self._ours = set()
-            try:
-                if introduce or changed:
-                    self._report(changed, full=True)
-            except StoreError:
-                with self._lock:
-                    self._changed |= changed
-                raise
-            with self._lock:
-                self._unheard -= changed
-            self._contact.back()
-            self._forget(set(self._known))
+                self._changed |= changed
+            raise
+        with self._lock:
+            self._unheard -= changed
+        self._contact.back()
+        self._forget(set(self._known))
 
     def _resume(self) -> None:
         """Have who came back in time, unheard, belong to the session that was ending."""
@@ -229,14 +235,6 @@ class Presence(Crowd):
             self._settled.clear()
         self._wake(0.0)
         self._settled.wait(within)
-
-    def reintroduce(self) -> None:
-        """Report everything: the store does not know this process any more.
-
-        :raises StoreError: where the store does not answer.
-        """
-        with self._reporting:
-            self._report(set(), full=True)
 
     def _report(self, events: set[str], full: bool) -> Report:
         if full:

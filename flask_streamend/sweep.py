@@ -57,6 +57,7 @@ class Sweep:
         self._store = store
         self._spans = spans or EndSpans()
         self._presence = presence
+        presence.put_back = self._put_back
         self._endings = endings
         self._observers = observers
         self._contact = contact
@@ -107,24 +108,22 @@ class Sweep:
         answer = self._store.heartbeat(holder, self._lease, self._since, presence.epoch, quiet)
         presence.heard.hear(answer.now)
         # Another thread may have lost contact meanwhile, and kept changes for when it is back.
-        self._settle_in(answer, self._contact.away)
+        self._settle_in(answer, self._contact.away, unknown=bool(holder) and not answer.known)
         # One millisecond back: what happened in the same one is told twice rather than never.
         self._since = answer.now - 1
         self._watched = holds or (self._watched and answer.watch is not False)
         self.clients_elsewhere = max(0, answer.clients - presence.total())
-        if holder and not answer.known:
-            presence.reintroduce()
         for over in answer.over:
             presence.over(over, answer.now)
         presence.shared(answer.shared)
         self._look_after(answer)
         self._tell_counts()
 
-    def _settle_in(self, answer: Heartbeat, away: bool) -> None:
-        """Put everything back where the store was away or was emptied."""
+    def _settle_in(self, answer: Heartbeat, away: bool, unknown: bool) -> None:
+        """Put everything back where the store was away, was emptied or reaped this process."""
         presence, emptied = self._presence, self._presence.epoch not in ("", answer.epoch)
-        if away or emptied:
-            presence.come_back(lambda: self._put_back(emptied), self.holding, emptied)
+        if away or emptied or unknown:
+            presence.come_back(self.holding, emptied)
         if emptied:
             log.warning(
                 "The store is another one, or was emptied; what this process knew was put back"

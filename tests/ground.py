@@ -118,7 +118,9 @@ class Ground:
             right = status.state == state and clients in (None, status.clients)
             return status if right else None
 
-        found = eventually(there, f"{event_id} is {state} with {clients}: {self.status(event_id)}")
+        found = eventually(
+            there, lambda: f"{event_id} is {state} with {clients}: {self.status(event_id)}"
+        )
         assert found is not None
         return found
 

@@ -108,7 +108,7 @@ def test_a_store_that_lost_them_is_told_all_who_are_there(
     process.presence.flush()
     process.presence.leave("jam", viewers[0])
     process.presence.flush()
-    process.presence.reintroduce()
+    process.presence.come_back(introduce=True, emptied=False)
     assert store.heard[-1] == ["ben", "cem"]
     assert store.finish("jam", Change.PURGED)
     process.sweep.beat()
@@ -124,7 +124,7 @@ def test_a_report_names_so_many_and_the_next_ones_the_rest(
     enter(process, *(f"{number:02}" for number in range(5)))
     process.presence.flush()
     monkeypatch.setattr(known, "NAMES", 2)
-    process.presence.reintroduce()
+    process.presence.come_back(introduce=True, emptied=False)
     process.presence.flush()
     process.presence.flush()
     process.presence.flush()

@@ -110,6 +110,7 @@ class Report:
     :param now: the store's time.
     :param events: what became of each event that was reported.
     :param known: False: the store did not know the holder and did nothing; report in full.
+    :param epoch: then the name of this life of the store.
     :param came: viewers by name who came.
     :param went: viewers by name who went.
     """
@@ -119,6 +120,7 @@ class Report:
     known: bool = True
     came: int = 0
     went: int = 0
+    epoch: str = ""
 
 
 @dataclass(frozen=True)

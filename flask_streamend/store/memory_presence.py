@@ -116,7 +116,7 @@ class MemoryPresence(MemoryDigests):
             known = self._holders.get(holder)
             if known is None:
                 if not full:
-                    return Report(self._after(), known=False)
+                    return Report(self._after(), known=False, epoch=pulse.epoch)
                 if seq <= self._gone.last(holder, self._now()):
                     return Report(self._after())
                 known = self._holders[holder] = Holder(lease=0, seq=-1)

@@ -74,15 +74,16 @@ class RedisStore(RedisFacts, RedisGuests, RedisOverview):
             ]
             for event, h in held.items()
         }
-        known, now, *rows = self._run(
+        state, now, *said = self._run(
             "report",
             [*self._presence, k.held(holder), k.viewers, k.scratch],
             *(holder, seq, lease, int(full), json.dumps(entries), knew, quiet),
             *("" if heard is None else heard, json.dumps(named)),
         )
+        if text(state) == "unknown":
+            return Report(int(now), known=False, epoch=text(said[0]))
         # As one text: a reply of many parts is read line by line, which costs as much as all else.
-        answered = tuple(map(reported, json.loads(rows[0]))) if rows else ()
-        return Report(int(now), answered, known=text(known) != "unknown")
+        return Report(int(now), tuple(map(reported, json.loads(said[0]))) if said else ())
 
     def heartbeat(
         self, holder: str, lease: int, since: int, knew: str = "", quiet: int = QUIET_MS

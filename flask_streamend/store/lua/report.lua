@@ -14,7 +14,7 @@
 --       6 the epoch it knew, or ""   7 ms within which it is heard of again
 --       8 the store's time as it heard it last, or "": just now
 --       9 JSON {event: [viewers by name who came, hashed], ...}
--- returns {"unknown", now}: a partial report of a holder that is not known; nothing was done
+-- returns {"unknown", now, epoch}: a partial report of a holder not known; nothing was done
 --         {"old", now}: nothing was done
 --         {"ok", now, JSON [[event, change, session, clients, due or "", started, peak, why it ends],
 --         ...]}: of an event two rows where it began or resumed, and ended, since the last report
@@ -27,7 +27,7 @@ local holder, seq, full = ARGV[1], tonumber(ARGV[2]), ARGV[4] == '1'
 
 local state = pulse(ARGV[6], tonumber(ARGV[3]), tonumber(ARGV[7]))
 local known = redis.call('ZSCORE', KEYS[1], holder)
-if not full and not known then return {'unknown', after} end
+if not full and not known then return {'unknown', after, state.epoch} end
 local last = tonumber(redis.call('HGET', KEYS[10], '#seq') or '-1')
 -- The same number again is a repeat whose answer was lost: it is answered anew.
 if seq < last or (not known and seq == last) then return {'old', after} end
