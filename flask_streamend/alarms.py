@@ -165,11 +165,12 @@ class RQAlarms:
         self._remove(sessions)
 
     def _remove(self, sessions: list[str]) -> None:
-        # The job that is running now is RQ's to clean up.
+        # The job that is running now is RQ's to clean up; the other of its session's two is there
+        # only where it rang twice, and left to who saw the end begin: its host waits meanwhile.
         current = get_current_job()
-        ids = {self.job_id(session) for session in sessions}
+        rings = current.id if current else ""
+        ids = {self.job_id(session) for session in sessions} - {rings, other_id(rings)}
         ids |= {other_id(job_id) for job_id in ids}
-        ids.discard(current.id if current else "")
         if not ids:
             return
         waiting = list(ids)

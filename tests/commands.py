@@ -19,10 +19,12 @@ class Commands:
 
     :ivar sent: those that clients sent; of a pipeline each.
     :ivar ran: those, and the ones that scripts ran.
+    :ivar texts: those that clients sent, in full.
     """
 
     sent: list[str] = field(default_factory=list)
     ran: list[str] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
 
     @property
     def count(self) -> tuple[int, int]:
@@ -46,3 +48,4 @@ def commands(redis: Redis) -> Iterator[Commands]:
                 found.ran.append(name)
                 if line["client_type"] != "lua":
                     found.sent.append(name)
+                    found.texts.append(line["command"])

@@ -108,8 +108,9 @@ class Server(Controller):
 class ScriptedServer:
     """A mail server that answers each step as it is told.
 
-    :param answers: by SMTP's verb (``CONNECT``, ``EHLO``, ``MAIL``, ``RCPT``, ``DATA``, and ``.``
-        for the end of the message), what to answer; an empty text: nothing, for ever.
+    :param answers: by SMTP's verb (``CONNECT``, ``EHLO``, ``MAIL``, ``RCPT``, ``DATA``, ``.`` for
+        the end of the message, and ``AGAIN`` for ``MAIL`` once a connection has had one), what to
+        answer; an empty text: nothing, for ever.
     :param hang_up: the step after whose answer it closes the connection.
     :param drip: the step whose answer it gives byte by byte, without an end.
     :param together: it takes commands before it has answered earlier ones (RFC 2920), and says so.
@@ -157,22 +158,25 @@ class ScriptedServer:
             sock.close()
 
     def _speak(self, sock: socket.socket, lines: Any) -> None:
-        step = "CONNECT"
+        step, messages, silent = "CONNECT", 0, False
         while True:
             answer = self._answers.get(step, "250 OK")
+            if step == "MAIL" and messages:
+                answer = self._answers.get("AGAIN", answer)
             self.steps.append(step)
             if step == END:
                 self.mails += answer.startswith("250")
             while step == self._drip:
                 sock.sendall(b"2")
                 self._stopped.wait(0.05)
-            if answer:
+            silent = silent or not answer
+            if not silent:
                 sock.sendall(f"{answer}\r\n".encode())
             if step == self._hang_up:
                 return
             if step == "DATA" and answer.startswith("354"):
                 self.raw.append(b"".join(iter(lambda: self._line(lines), b".\r\n")))
-                step = END
+                step, messages = END, messages + 1
             else:
                 step = self._line(lines)[:4].decode().upper().strip()
 

@@ -11,10 +11,12 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import pytest
 from flask import Flask
 from redis import Redis
+from redis.connection import Connection
 from rq import Queue, SimpleWorker
 from rq.job import Job
 from rq.registry import FailedJobRegistry, ScheduledJobRegistry
@@ -28,9 +30,11 @@ from flask_streamend.notices.deliverer import BUDGET
 from flask_streamend.sealing import Sealer, keys_for
 from flask_streamend.store.base import Look, Reported
 from flask_streamend.store.redis import RedisStore
+from flask_streamend.worker import Introduced
 
 from .apps.local import NO_REDIS, make_app, state
 from .apps.store import Web, texts
+from .commands import commands
 from .servers import Mailbox, eventually
 
 HOUR = 3_600_000
@@ -460,6 +464,34 @@ def test_a_running_alarm_is_left_to_its_worker(
     work(redis, app)
     assert failures(redis) == []
     assert redis.keys("rq:job:*") == []
+
+
+def test_nothing_is_taken_back_for_the_alarm_that_rings(app: Flask, redis: Redis) -> None:
+    """Its host would wait for that. What else is claimed by it loses its alarm."""
+    Web(state(app).store, "b").visit("gig")
+    ended = ring_now(app)
+    with commands(redis) as found:
+        work(redis, app)
+    taken_back = [text for text in found.texts if text.startswith("ZREM") and "-again" in text]
+    assert len(taken_back) == 1
+    assert ended.session not in taken_back[0]
+
+
+def test_a_worker_beats_in_one_exchange(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    """RQ takes three, and beats between hearing an alarm and running it."""
+    worker = Introduced(["default"], connection=redis)
+    sent: list[bytes] = []
+    send = Connection.send_packed_command
+
+    def count(connection: Connection, command: list[bytes], *args: Any, **kwargs: Any) -> None:
+        sent.append(b"".join(command))
+        send(connection, command, *args, **kwargs)  # type: ignore[no-untyped-call]
+
+    monkeypatch.setattr(Connection, "send_packed_command", count)
+    worker.heartbeat()
+    assert len(sent) == 1
+    assert redis.ttl(worker.key) > 0
+    assert redis.hget(worker.key, "last_heartbeat")
 
 
 def test_alarms_are_taken_back_where_they_wait(app: Flask, alarms: RQAlarms, redis: Redis) -> None:

@@ -263,14 +263,41 @@ def test_a_server_that_drops_after_each_mail_gets_the_next_too(
     assert server.mails == 3
 
 
-def test_a_server_is_asked_once_a_notice_whether_it_is_there(
+def test_a_server_is_asked_whether_it_is_there_where_a_message_may_be_lost(
     script: Script, redis_url: str
 ) -> None:
-    """Each of several notices takes one look at the connection, and the exchange itself."""
+    """Each of several notices takes the exchange itself; without PIPELINING one look before it."""
     server = script()
     deliver(make_app(redis_url, MAIL_PORT=server.port), "jam", "gig", "set")
     exchange = ["MAIL", "RCPT", "DATA", END]
-    assert server.steps[2:] == [*exchange, "NOOP", *exchange, "NOOP", *exchange, "QUIT"]
+    look = [] if server.together else ["NOOP"]
+    assert server.steps[2:] == [*exchange, *look, *exchange, *look, *exchange, "QUIT"]
+
+
+@pytest.mark.parametrize("answer", ["421 too many messages", ""], ids=["says so", "is silent"])
+def test_a_server_that_hangs_up_meanwhile_costs_no_wait(redis_url: str, answer: str) -> None:
+    """One that is gone as the next notice is on its way took nothing of it: told by a new one."""
+    server = ScriptedServer({"AGAIN": answer}, together=True)
+    app = make_app(
+        redis_url, MAIL_PORT=server.port, STREAMEND_MAIL_TIMEOUT=STEP, STREAMEND_MAX_ATTEMPTS=1
+    )
+    try:
+        records = deliver(app, "jam", "gig")
+    finally:
+        server.stop()
+    assert [record["state"] for record in records.values()] == ["sent", "sent"]
+    assert counts(app) == {"sent": 2, "failed": 1}
+    assert server.mails == len(server.raw) == 2
+
+
+def test_a_new_connection_that_fails_waits_for_its_turn(redis_url: str) -> None:
+    """Of one that had no message before nobody knows that another would do better."""
+    server = ScriptedServer({"MAIL": "421 not now"}, together=True)
+    try:
+        record = deliver(make_app(redis_url, MAIL_PORT=server.port), "jam")["jam"]
+    finally:
+        server.stop()
+    assert (record["state"], record["attempts"]) == ("retrying", 1)
 
 
 def test_a_server_that_takes_commands_together_is_not_kept_waiting(script: Script) -> None:

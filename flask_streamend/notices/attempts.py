@@ -19,7 +19,7 @@ from ..store.interface import Store
 from ..telemetry.logs import error_text, log
 from ..telemetry.tracing import sending
 from .base import Channel, Preparing, Skip
-from .failures import reason_of
+from .failures import HungUp, reason_of
 from .mail import event_url, message_id, sender_of
 from .recording import Recording
 from .settling import RECORD, Result, Settling
@@ -126,7 +126,9 @@ class Attempts:
         :param took: milliseconds; -1: it did not come to an exchange.
         :param notice: what was sent, of which nothing private may stand in the error's text.
         """
-        last = delivery.attempts + 1 >= self._settings.max_attempts
+        # Of a connection that was kept; the next try makes its own, which says how the server is.
+        at_once = isinstance(error, HungUp)
+        last = delivery.attempts + 1 >= self._settings.max_attempts and not at_once
         outcome = Outcome.DEAD if last or isinstance(error, PermanentError) else Outcome.FAILED
         names = () if notice is None else tuple(end.event.name for end in notice.ends)
         text = error_text(error, (*names, self._settings.frontend_url) if names else ())
@@ -146,7 +148,8 @@ class Attempts:
         self._observers.failed("channel")
         for end in members or (delivery,):
             self._observers.now(signals.notification_failed, error=text, **end.what())
-        self._settle(delivery, name, Result(outcome, text, reason, took), members, notice)
+        result = Result(outcome, text, reason, took, at_once)
+        self._settle(delivery, name, result, members, notice)
 
     def skip(
         self, delivery: Delivery, reason: str, name: str = "", members: Sequence[Member] = ()

@@ -22,6 +22,10 @@ class Deferred(OSError):
         self.reason = reason
 
 
+class HungUp(ConnectionError):
+    """A connection kept from an earlier notice was gone, and nothing of this one handed over."""
+
+
 def reason_of(error: Exception) -> str:
     """Return ``timeout``, ``auth``, ``refused``, ``connect`` or ``other``."""
     if isinstance(error, (PermanentError, Deferred)):

@@ -29,12 +29,14 @@ class Result:
     :param error: what went wrong, or why it was skipped.
     :param reason: the same in one word of the metrics.
     :param took: milliseconds; -1 where there was no attempt.
+    :param at_once: of one that failed: it is tried again without a wait.
     """
 
     outcome: Outcome
     error: str = ""
     reason: str = ""
     took: int = -1
+    at_once: bool = False
 
 
 class Settling:
@@ -59,7 +61,7 @@ class Settling:
         :returns: milliseconds since it was due; negative: it was no longer this deliverer's.
         :raises StoreError: where the store was away for longer than that is tried.
         """
-        retry = self._backoff(delivery.attempts)
+        retry = 0 if result.at_once else self._backoff(delivery.attempts)
         late = self._record(delivery, channel, result, retry, members)
         if late >= 0 and result.outcome in (Outcome.FAILED, Outcome.POSTPONED):
             at = delivery.due + late + retry

@@ -7,6 +7,7 @@ line after it took the message makes its ``send`` raise, so that a retry would m
 from __future__ import annotations
 
 import re
+import selectors
 import smtplib
 import socket
 import ssl
@@ -23,7 +24,7 @@ from ..errors import PermanentError
 from ..settings import Settings
 from ..telemetry.logs import log
 from .bounded import Bounded, Lookups, cut_after
-from .failures import Deferred
+from .failures import Deferred, HungUp
 from .message import written
 
 _lookups = Lookups(most=8)
@@ -60,6 +61,8 @@ def ascii_domain(name: str) -> str:
 STEPS = 5
 
 
+#: A server's answer to any command when it is about to hang up (RFC 5321, 4.2.3).
+CLOSING = 421
 #: Seconds for which a server that answered is taken to be there, if nothing was sent meanwhile.
 FRESH = 1.0
 
@@ -143,6 +146,7 @@ class SMTPConnection(Connection):
         """Send one message; the server's answer to DATA decides.
 
         :raises PermanentError: where the server refused message or recipient for good (5xx).
+        :raises HungUp: where it had hung up since the last message, and so was given nothing.
         """
         if message.date is None:
             message.date = time.time()
@@ -155,6 +159,7 @@ class SMTPConnection(Connection):
                     written(envelope_from or message.sender),
                     [written(one) for one in message.send_to],
                     message,
+                    kept=self.num_emails > 0,
                 )
         except smtplib.SMTPRecipientsRefused as error:
             # Its own text prints the address; the server's answer may too, and is masked later.
@@ -183,6 +188,9 @@ class SMTPConnection(Connection):
         return self.host
 
     def _alive(self, host: smtplib.SMTP) -> bool:
+        """Look whether it hung up; ask, where a message may be lost before that is noticed."""
+        if host.has_extn("pipelining") and not _said_something(host):
+            return True
         try:
             with cut_after(self._timeout, host):
                 return bool(host.noop()[0] == 250)
@@ -203,9 +211,21 @@ class SMTPConnection(Connection):
             self.host = None
 
 
-def _transact(host: smtplib.SMTP, sender: str, recipients: list[str], message: Message) -> None:
+def _said_something(host: smtplib.SMTP) -> bool:
+    """Return whether a server said something unasked, as that it hangs up, or is gone."""
+    if host.sock is None:
+        return True
+    with selectors.DefaultSelector() as ready:
+        ready.register(host.sock, selectors.EVENT_READ)
+        return bool(ready.select(0))
+
+
+def _transact(
+    host: smtplib.SMTP, sender: str, recipients: list[str], message: Message, kept: bool
+) -> None:
     """Hand a message over; to a server that takes commands together, by two messages of ours.
 
+    :param kept: whether this connection had one before.
     :raises smtplib.SMTPException: (or ``OSError``) where it was not taken.
     """
     data, options = message.as_bytes(), message.mail_options
@@ -220,6 +240,7 @@ def _transact(host: smtplib.SMTP, sender: str, recipients: list[str], message: M
         f"mail FROM:{smtplib.quoteaddr(sender)}{size}",
         f"rcpt TO:{smtplib.quoteaddr(recipient)}",
     )
+    given = False
     try:
         host.send("\r\n".join((*envelope, "data", "")))
         answer = host.getreply()
@@ -231,14 +252,25 @@ def _transact(host: smtplib.SMTP, sender: str, recipients: list[str], message: M
         answer = host.getreply()
         if answer[0] != 354:
             raise smtplib.SMTPDataError(*answer)
+        given = True
         host.send(re.sub(rb"(?m)^\.", b"..", data) + b".\r\n")
         answer = host.getreply()
         if answer[0] != 250:
             raise smtplib.SMTPDataError(*answer)
-    except Exception:
+    except Exception as error:
         # It may wait for the message: to hang up is the one way to send none.
         host.close()
+        if kept and not given and _hung_up(error):
+            raise HungUp("the mail server had hung up since the last message") from error
         raise
+
+
+def _hung_up(error: Exception) -> bool:
+    if isinstance(error, smtplib.SMTPException) and not isinstance(
+        error, smtplib.SMTPServerDisconnected
+    ):
+        return getattr(error, "smtp_code", 0) == CLOSING
+    return isinstance(error, OSError)
 
 
 def _raise(code: int, answer: bytes | str, error: smtplib.SMTPException) -> None:
