@@ -266,11 +266,9 @@ def _transact(
 
 
 def _hung_up(error: Exception) -> bool:
-    if isinstance(error, smtplib.SMTPException) and not isinstance(
-        error, smtplib.SMTPServerDisconnected
-    ):
-        return getattr(error, "smtp_code", 0) == CLOSING
-    return isinstance(error, OSError)
+    if isinstance(error, smtplib.SMTPResponseException):
+        return error.smtp_code == CLOSING
+    return isinstance(error, OSError) and not isinstance(error, smtplib.SMTPRecipientsRefused)
 
 
 def _raise(code: int, answer: bytes | str, error: smtplib.SMTPException) -> None:
