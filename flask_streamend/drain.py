@@ -13,6 +13,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType
 from typing import Any
 
@@ -76,6 +77,9 @@ def drain(state: AppState) -> None:
     viewers = presence.everybody()
     for viewer in viewers:
         viewer.stop(SERVICE_RESTART)
+    with suppress(StoreError):  # counted and logged: see flush
+        # Nobody else reports any more: who came a moment ago may be whom a grace period waits for.
+        presence.flush()
     until = time.monotonic() + PATIENCE
     while presence.total() and time.monotonic() < until:
         time.sleep(0.005)

@@ -1,12 +1,14 @@
-"""One process, step by step: what it was told in one order, and hears of in another."""
+"""One process, step by step: what it was told in one order, and hears of or says in another."""
 
 from __future__ import annotations
+
+import threading
 
 import pytest
 from flask import Flask
 from redis import Redis
 
-from flask_streamend import StreamEnd
+from flask_streamend import StreamEnd, drain
 from flask_streamend.errors import StoreError
 from flask_streamend.settings import Settings
 from flask_streamend.state import AppState
@@ -14,7 +16,7 @@ from flask_streamend.store.base import GuestAct, Report
 from flask_streamend.viewers import Silent
 from flask_streamend.wiring import build
 
-from .servers import eventually
+from .servers import PATIENCE, eventually
 
 #: Seconds: none of these tests waits for anything.
 LONG = 600
@@ -104,3 +106,19 @@ def test_what_waits_to_be_repeated_does_not_come_last(
     note(process, "publish")
     process.sweep.beat()
     assert state(process) == "live"
+
+
+def test_who_came_a_moment_ago_is_reported_before_all_are_gone(
+    process: AppState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who is stopped waits for its viewers to leave, and a grace period may end meanwhile."""
+    monkeypatch.setattr(drain, "PATIENCE", 2 * PATIENCE)
+    viewer = Silent()
+    process.presence.enter("jam", viewer, LONG)
+    stops = threading.Thread(target=drain.drain, args=(process,))
+    stops.start()
+    eventually(lambda: process.store.status(["jam"])[0].clients == 1, "the viewer is reported")
+    process.presence.leave("jam", viewer)
+    stops.join(PATIENCE)
+    assert not stops.is_alive()
+    assert state(process) == "ending"

@@ -194,6 +194,8 @@ class Process(Life):
     def _goodbye(self) -> None:
         world = self.world
         until = world.scheduler.now + 2.0
+        with contextlib.suppress(StoreError):
+            self.presence.flush()
         while self.presence.total() and world.scheduler.now < until:
             world.scheduler.sleep(0.05)
         try:

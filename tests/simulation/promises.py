@@ -48,11 +48,13 @@ class Promises:
             at for (e, s), at in stops if e == sent.event and (s == sent.session or at <= decided)
         )
         stopped = max(own, default=-inf)
+        # What a stand-in decided comes out later where it is put back, by as long as that takes.
+        due = min(sent.due, self.world.truth.due_alone(sent))
         for viewer in self.world.truth.viewers[sent.event]:
             left = max(viewer.closed, viewer.opened)
             if viewer.let_go or viewer.over or left <= stopped:
                 continue  # of another session, which is over; or no grace was to be given
-            if viewer.opened <= sent.due and left > sent.due - self.world.delay + EPSILON:
+            if viewer.opened <= due and left > sent.due - self.world.delay + EPSILON:
                 self._there(sent, viewer, decided)
 
     def _there(self, sent: Sent, viewer: Viewer, decided: float) -> None:

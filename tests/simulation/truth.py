@@ -269,6 +269,14 @@ class Truth:
         """Return whether a notice is of a stop; one that an emptied store got back included."""
         return sent.due <= self.stops.get((sent.event, sent.session), -inf) + LATE
 
+    def due_alone(self, sent: Sent) -> float:
+        """Return when an end was due, as the stand-in that decided it knew; else infinity."""
+        decided = sent.decided
+        if decided is None or not decided.alone:
+            return inf
+        due, _ = self.alone.get((decided.by, sent.event, sent.session), (None, None))
+        return inf if due is None else due / 1000 - Clock.EPOCH
+
     # The mail server.
 
     def take(self, notice: Notice, process: Process, began: float) -> Sent:
