@@ -236,6 +236,61 @@ def test_an_end_later_than_the_one_that_was_told_is_told_too(time: Time, told_fi
     assert time.ends() == []
 
 
+def _told(left: int, channel: str = "email", delivery: str = "") -> Kept:
+    """Return the end of ``s1`` as a process has told it that the store did not hear of."""
+    told = Kept("jam", "s1", 9000, left, 1, state="sent", channel=channel, attempts=1)
+    return replace(told, delivery=delivery)
+
+
+def _deliveries(store: Store) -> dict[str, tuple[str, str]]:
+    """Return how every delivery stands: session and state."""
+    return {record.id: (record.session, record.state) for record in store.records(10)}
+
+
+def test_what_is_told_of_late_is_not_who_was_there_after_it(time: Time) -> None:
+    """A session went on here, and its end is being told: that is not the end that was told there.
+
+    Neither to its host, by any channel, nor under its name; and to say so twice adds nothing.
+    """
+    time.come("b")
+    time.wait(3)
+    time.go("b")
+    time.wait(DELAY / 1000)
+    assert time.ends() == ["s1"]
+    time.store.take("me", LEASE, 10)
+    assert time.store.split("s1", "me", ["email", "hook"]) == "email"
+    told = [_told(-3000), _told(-3000, "hook", "s1--hook")]
+    assert time.store.put_back("a", told, 0) == 2
+    assert time.store.put_back("a", told, 0) == 0
+    found = _deliveries(time.store)
+    assert {found.pop("s1"), found.pop("s1--hook")} == {("s1", "pending")}
+    (session,) = {session for session, _ in found.values()}
+    assert found == {session: (session, "sent"), f"{session}--hook": (session, "sent")}
+    assert time.store.sending("s1", "me", LEASE)
+    assert time.store.settle("s1", "me", "email", Outcome.SENT, "", 0) >= 0
+
+
+def test_what_is_told_of_late_is_the_end_of_who_was_not_heard_of_since(time: Time) -> None:
+    """A process was cut off, and told of its viewers; here they counted until its lease lapsed."""
+    time.come("a")
+    time.wait(LEASE / 1000 + 1)
+    time.store.reap("a")
+    time.wait(DELAY / 1000)
+    assert time.ends() == ["s1"]
+    assert time.store.put_back("a", [_told(-9000)], time.seqs["a"]) == 0
+    assert _deliveries(time.store) == {"s1": ("s1", "sent")}
+
+
+def test_what_was_put_back_late_is_no_later_end(time: Time) -> None:
+    """Its instant comes out too late by as long as that took, whoever says when it was told."""
+    before = time.store.look(None).now - 1500
+    assert time.store.put_back("b", [Kept("jam", "s1", 9000, 0, 1)], 0, before) == 1
+    time.wait(LEASE / 1000)
+    assert time.ends() == ["s1"]
+    time.store.put_back("a", [_told(-1400 - LEASE)], 0)
+    assert _deliveries(time.store) == {"s1": ("s1", "sent")}
+
+
 def test_an_end_that_was_long_on_its_way_is_not_another_one(time: Time) -> None:
     """Its instant comes out too late by as long as that took: it is the one that was told."""
     told = Kept("jam", "s1", 9000, -8000, 1, state="sent", channel="email", attempts=1)

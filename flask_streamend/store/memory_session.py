@@ -48,10 +48,10 @@ class Session:
     published: bool = False
 
     @classmethod
-    def of(cls, end: Kept, now: int) -> Session:
-        """Return the session of an end that was kept."""
+    def of(cls, end: Kept, now: int, late: int) -> Session:
+        """Return the session of an end that was kept, and was on its way for so long."""
         session = cls(end.session, now - end.age, max(0, end.left), end.peak, end.trace)
-        session.put = now + end.left
+        session.put = now + end.left - late
         session.unique = end.unique_viewers
         session.stopping, session.emptied = end.cause == "stopping", end.cause == "emptied"
         return session

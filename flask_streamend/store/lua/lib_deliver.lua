@@ -7,6 +7,7 @@ local function deliver(event, session, due, clients, open, pending)
     event = event, session = session.id, due = due, started = session.started, peak = session.peak,
     clients = clients, state = 'pending', attempts = 0, channel = '', error = '',
     trace = session.trace, unique = session.unique,
+    last = math.max((session.left or 0) + (session.delay or 0), session.put or 0),
   }))
   redis.call('ZADD', open, now, session.id)
   redis.call('ZADD', pending, due, session.id)

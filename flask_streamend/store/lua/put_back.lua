@@ -38,6 +38,22 @@ if tonumber(redis.call('HGET', KEYS[15], '#seq') or '0') > tonumber(ARGV[4]) the
 -- Of what two stores have seen of one session, neither is the whole.
 local function most(one, other) return one and other and math.max(one, other) or one or other end
 
+local function read(id)
+  local packed = redis.call('HGET', KEYS[7], id)
+  return packed and cjson.decode(packed)
+end
+
+-- The name of an end that was told: where the ledger has one by its name of viewers who were there
+-- after it, as the session went on in a store that knew nothing of it, it is another.
+local function named(id, due)
+  local record = read(id)
+  while record and (record.last or 0) > due + slack do
+    id = another(id)
+    record = read(id)
+  end
+  return id
+end
+
 local function settle(record, state, channel, error)
   move(owed, KEYS[5], record, state)
   record.settled, record.owner = now, nil
@@ -60,15 +76,16 @@ end
 
 -- A delivery beside the end's first one: of the session itself it says nothing.
 local function put_beside(kept)
-  local id, entry = kept[13], redis.call('HGET', KEYS[7], kept[13])
-  local record, new = entry and cjson.decode(entry), 0
+  local id, name, due = kept[13], kept[2], after + kept[6]
+  if settled[kept[7]] then name = named(name, due) end
+  if id == kept[2] .. '--' .. kept[8] then id = name .. '--' .. kept[8] end
+  local record, new = read(id), 0
   if not record then
-    local due = after + kept[6]
-    record = beside(id, {event = kept[1], session = kept[2], started = after - kept[3],
+    record = beside(id, {event = kept[1], session = name, started = after - kept[3],
       peak = kept[4], clients = kept[5], trace = kept[11] ~= '' and kept[11] or nil, unique = kept[12] >= 0 and kept[12] or nil},
       due, kept[8], KEYS[5], KEYS[7], KEYS[11])
     record.error, record.owner, new = kept[9], ARGV[1], 1
-    beside_end(KEYS[7], kept[2], id)
+    beside_end(KEYS[7], name, id)
   elseif record.settled or (record.owner ~= ARGV[1] and not settled[kept[7]]) then
     return 0
   end
@@ -91,18 +108,17 @@ local function put_first(kept)
     redis.call('ZINCRBY', KEYS[2], -stale, event)
   end
   local there = tonumber(redis.call('ZSCORE', KEYS[2], event) or '0')
-  local entry = redis.call('HGET', KEYS[7], id)
-  local record = entry and cjson.decode(entry)
+  if settled[state] then id = named(id, due) end
+  local record = read(id)
   local ends = tonumber(redis.call('ZSCORE', KEYS[4], event) or math.huge)
   local own = {id = id, started = after - age, peak = peak, delay = math.max(0, left),
-    trace = kept[11] ~= '' and kept[11] or nil, unique = kept[12] >= 0 and kept[12] or nil, put = due,
-    stopping = kept[14] == 'stopping' or nil, emptied = kept[14] == 'emptied' or nil}
+    trace = kept[11] ~= '' and kept[11] or nil, unique = kept[12] >= 0 and kept[12] or nil,
+    put = due - late, stopping = kept[14] == 'stopping' or nil, emptied = kept[14] == 'emptied' or nil}
   while state == 'ending' and record and record.put and due - late > record.due + slack do
     -- Told before this store knew of it, and somebody came after that. What this store had told it
     -- knows better than one who was away, and for whom an end may begin when it is heard of.
     id, own.started, own.peak, own.unique = another(id), math.max(own.started, record.due), 1, nil
-    own.id, entry = id, redis.call('HGET', KEYS[7], id)
-    record = entry and cjson.decode(entry)
+    own.id, record = id, read(id)
   end
   if session and session.id == id then own.unique = most(own.unique, session.unique) end
 
@@ -116,7 +132,7 @@ local function put_first(kept)
     elseif session.id == id or (own.started <= ends and session.started <= due) then
       local unique = most(own.unique, session.unique)
       local changed = unique ~= session.unique and 1 or 0
-      session.unique, session.put = unique, math.max(session.put or 0, due)
+      session.unique, session.put = unique, math.max(session.put or 0, own.put)
       -- Somebody came back in time, to a process that knew nothing of this session: it is the one.
       if own.started < session.started then
         session.id, session.started = id, own.started
@@ -188,7 +204,7 @@ local function put_first(kept)
         redis.call('HINCRBY', KEYS[5], 'sessions_begun', 1)
       end
       deliver(event, own, due, clients, KEYS[10], KEYS[11])
-      record = cjson.decode(redis.call('HGET', KEYS[7], id))
+      record = read(id)
       record.attempts, record.channel, record.error = attempts, channel, error
       record.owner, record.put, put = ARGV[1], true, put + 1
     elseif record.settled or (record.owner ~= ARGV[1] and not settled[state]) then
