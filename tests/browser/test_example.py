@@ -16,8 +16,9 @@ from .tabs import Person, asked, reads
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
 
-#: All that Chromium may say while a server stops and is away: of the socket, of why it was refused
-#: (asked over a connection that is still open to the stopping process), of the stream and the JSON.
+#: All that Chromium may say while a server stops, is away and comes back: of the socket, of why it
+#: was refused (asked over a connection that is still open to the stopping process, or of the server
+#: that has come back meanwhile and would let it in), of the stream and the JSON.
 DROPPED = (
     r"WebSocket connection to 'ws://[^']+/ws/slow-morning\?count=1' failed: "
     r"(Error in connection establishment: net::ERR_CONNECTION_(REFUSED|RESET)"
@@ -25,7 +26,8 @@ DROPPED = (
     r"|Error during WebSocket handshake: Unexpected response code: 503"
     r"|Connection closed before receiving a handshake response"
     r") at http://[^/]+/streamend/streamend\.js",
-    r"Failed to load resource: the server responded with a status of 503 \(SERVICE UNAVAILABLE\)"
+    r"Failed to load resource: the server responded with a status of"
+    r" (503 \(SERVICE UNAVAILABLE\)|426 \(UPGRADE REQUIRED\))"
     r" at http://[^/]+/ws/slow-morning\?count=1",
     r"Failed to load resource: net::ERR_INCOMPLETE_CHUNKED_ENCODING"
     r" at http://[^/]+/stream/slow-morning\?socket",
