@@ -10,6 +10,7 @@ from redis import Redis
 
 from flask_streamend.store.base import RESTORE, Change, Held, Kept, Outcome, Report
 from flask_streamend.store.interface import Store
+from flask_streamend.store.memory_session import another
 
 from .apps.clocked import ClockedStore
 from .apps.twins import Starting, halves
@@ -268,6 +269,9 @@ def test_what_is_told_of_late_is_not_who_was_there_after_it(time: Time) -> None:
     assert found == {session: (session, "sent"), f"{session}--hook": (session, "sent")}
     assert time.store.sending("s1", "me", LEASE)
     assert time.store.settle("s1", "me", "email", Outcome.SENT, "", 0) >= 0
+    # Who came there after that is yet another session, by the name it has there.
+    assert time.store.put_back("a", [Kept("jam", another("s1"), 2000, -1000, 1)], 0) == 1
+    assert time.ends() == [another("s1")]
 
 
 def test_what_is_told_of_late_is_the_end_of_who_was_not_heard_of_since(time: Time) -> None:

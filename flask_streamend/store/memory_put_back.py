@@ -81,13 +81,14 @@ class MemoryPutBack(MemoryFacts):
         """Return an end that was told, by the name it has in the ledger.
 
         Where there is one by its name of viewers who were there after it, as the session went on in
-        a store that knew nothing of it, it is another.
+        a store that knew nothing of it, it is another. None that a session gets which comes after
+        this one.
         """
         name = end.session
         while entry := self._ledger.get(name):
             if entry.session.until <= due + SLACK_MS:
                 break
-            name = another(name)
+            name = another(f"{name} told")
         own = end.delivery == beside(end.session, end.channel)
         return replace(
             end, session=name, delivery=beside(name, end.channel) if own else end.delivery

@@ -44,11 +44,12 @@ local function read(id)
 end
 
 -- The name of an end that was told: where the ledger has one by its name of viewers who were there
--- after it, as the session went on in a store that knew nothing of it, it is another.
+-- after it, as the session went on in a store that knew nothing of it, it is another. None that a
+-- session gets which comes after this one.
 local function named(id, due)
   local record = read(id)
   while record and (record.last or 0) > due + slack do
-    id = another(id)
+    id = another(id .. ' told')
     record = read(id)
   end
   return id
