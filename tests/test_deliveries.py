@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from flask_streamend import Event, MailChannel, Notice, Preferences, StreamEnd, 
 from flask_streamend.errors import ConfigurationError
 from flask_streamend.event import NoticeRecord
 from flask_streamend.notices.base import Skip
+from flask_streamend.notices.leased import TURN_MS, Leased
 from flask_streamend.store.base import Record
 from flask_streamend.store.memory import MemoryStore
 from flask_streamend.testing import live
@@ -27,7 +29,7 @@ from .apps.pages import ROOT, blocks, marked
 from .apps.store import LEASE, end
 from .apps.wishes import load_event
 from .hooks import Hook, Receiver
-from .servers import eventually
+from .servers import PATIENCE, eventually
 from .smtp import Inbox, Server
 
 HOUR = 3_600.0
@@ -100,6 +102,11 @@ class Desk:
     def states(self) -> dict[str, str]:
         """Return the same as states."""
         return {name: record.state for name, record in self.records().items()}
+
+    def kept(self, *events: str) -> float:
+        """Return for how many seconds nobody else may take up what is told of these events."""
+        rows = [row for row in self.store.records(1000) if row.event_id in events]
+        return min(row.next_at or 0.0 for row in rows) - self.now
 
     def counter(self, field: str) -> int:
         """Return a counter."""
@@ -248,6 +255,43 @@ def test_a_channel_with_a_connection_is_released_after_each_round(desk: Desk) ->
     desk.state.deliverer.keep_connection()
     desk.end("jam~by-hook")
     assert said == ["release", "keep", "release"]
+
+
+# Leases.
+
+
+def test_what_waits_for_its_turn_at_a_worker_that_lives_stays_its_own(desk: Desk) -> None:
+    """A notice takes for ever, longer than a lease of those behind it: nobody else takes them."""
+    hook, asked, answered = desk.state.deliverer.channels["hook"], [], threading.Event()
+
+    def slow(notice: Notice) -> None:
+        asked.append(notice.event.id)
+        assert answered.wait(PATIENCE)
+
+    hook.send = slow  # type: ignore[method-assign]
+    events = [f"jam{number}~by-hook" for number in range(3)]
+    worker = threading.Thread(target=desk.end, args=events)
+    worker.start()
+    eventually(lambda: asked, "the first is being told")
+    for _ in range(3):
+        desk.wait(TURN_MS / 1500)
+        eventually(lambda: desk.kept(*events[1:]) > TURN_MS / 1500, "they are kept")
+    assert desk.store.take("another", LEASE, 10) == []
+    answered.set()
+    worker.join(PATIENCE)
+    assert asked == events
+    assert set(desk.states().values()) == {"sent"}
+
+
+def test_what_a_killed_worker_took_up_is_soon_told_by_another(desk: Desk, inbox: Inbox) -> None:
+    """It has not begun to send them: its leases lapse within the 5 s in which ends are told."""
+    for number in range(3):
+        end(desk.store, f"jam{number}")
+    assert len(Leased(desk.store, "who is killed").take()) == 3
+    desk.work()
+    assert inbox.messages == []
+    desk.work(3.0)
+    assert len(inbox.messages) == 3
 
 
 # Digests.

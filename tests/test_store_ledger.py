@@ -80,6 +80,21 @@ def test_a_lost_lease_may_not_send(store: RedisStore) -> None:
     assert "notifications|email|sent" not in store.totals(0).counters
 
 
+def test_a_lease_is_extended_for_who_has_it(store: RedisStore) -> None:
+    """By its owner, of what is there, and never to an earlier instant."""
+    (session,) = end(store, "jam")
+    take(store, "me")
+    (before,) = store.records(10)
+    store.extend("me", [session, "nothing"], LEASE // 2)
+    store.extend("another", [session], 2 * LEASE)
+    assert store.records(10) == [before]
+    store.extend("me", [session], 2 * LEASE)
+    (after,) = store.records(10)
+    assert after.next_at is not None
+    assert before.next_at is not None
+    assert after.next_at >= before.next_at + LEASE / 1000
+
+
 def test_what_was_never_there_is_refused(store: RedisStore) -> None:
     """A delivery the ledger does not have can't be sent or settled."""
     assert not store.sending("nothing", "me", LEASE)

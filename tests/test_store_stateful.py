@@ -155,6 +155,11 @@ class Stores(RuleBasedStateMachine):
         """Have deliveries taken."""
         self.twins.take(owner, lease, limit)
 
+    @rule(owner=owners, lease=leases)
+    def extend(self, owner: str, lease: int) -> None:
+        """Have leases extended, by whoever has them or has them no more."""
+        self.twins.extend(owner, [row.id for row in self.twins.records(100)], lease)
+
     @rule(
         owner=owners, place=numbers, mark=st.booleans(), outcome=st.sampled_from(list(Outcome)),
         retry=st.sampled_from([0, 5_000]), reason=st.sampled_from(["", "connect", "other"]),

@@ -22,14 +22,11 @@ from ..telemetry.tracing import by, notifying, settled, traced
 from .attempts import Attempts, about
 from .base import Channel, Checking, Connected, Skip
 from .digest import LOADING, ask_for, notice_of
+from .leased import BATCH, TURN_MS, Leased
 from .mail import message_id, sender_of
 from .recording import Recording
 from .settling import Settling
 
-#: Ends claimed, and deliveries leased, at a time.
-BATCH = 100
-#: Milliseconds a delivery that was taken waits for its turn, before another worker may take it.
-TURN_MS = 15_000
 #: Milliseconds a digest stays leased while its events are asked for.
 LOADING_MS = int(LOADING * 1000) + TURN_MS
 #: Seconds after which a deliverer hands over to the next alarm: well below the job's time-out.
@@ -66,8 +63,7 @@ class Deliverer:
         self._attempts = Attempts(
             *(settings, store, settling, observers, channels, recording, self._owner)
         )
-        # By a channel in trouble: tried when nothing else is due.
-        self._later: dict[str, Delivery] = {}
+        self.leased = Leased(store, self._owner)
 
     def keep_connection(self) -> None:
         """Keep connections between two deliveries: in a worker that does not fork."""
@@ -81,23 +77,28 @@ class Deliverer:
         :raises StoreError: where the store does not answer; what was leased comes up again.
         """
         until = time.monotonic() + BUDGET
-        self._later.clear()
         try:
-            while time.monotonic() < until:
-                ended = self._store.claim(BATCH)
-                self._alarms.disarm([end.session for end in ended])
-                for end in ended:
-                    self._observers.now(signals.event_ended, **end.what())
-                taken = self._store.take(self._owner, TURN_MS, BATCH)
-                for delivery in taken:
-                    self._deliver(delivery)
-                if not taken:
-                    if not self._later:
+            with self.leased.kept():
+                while time.monotonic() < until:
+                    ended = self._store.claim(BATCH)
+                    self._alarms.disarm([end.session for end in ended])
+                    for end in ended:
+                        self._observers.now(signals.event_ended, **end.what())
+                    if not self._tell_taken():
                         break
-                    # One, and then what fell due meanwhile: that is not to wait for all of them.
-                    self._deliver(self._later.pop(next(iter(self._later))), patient=False)
         finally:
             self._release()
+
+    def _tell_taken(self) -> bool:
+        """Tell what can be taken up; return whether there may be more."""
+        taken, later = self.leased.take(), self.leased.later
+        for delivery in taken:
+            self._deliver(delivery)
+        if not taken and later:
+            # One, and then what fell due meanwhile: that is not to wait for all of them.
+            self._deliver(later.pop(next(iter(later))), patient=False)
+            return True
+        return bool(taken)
 
     def _release(self) -> None:
         for channel in self.channels.values():
@@ -113,7 +114,7 @@ class Deliverer:
         :param patient: put it off where its channel is in trouble.
         """
         if patient and delivery.channel in self._attempts.trouble:
-            self._later[delivery.id] = delivery
+            self.leased.later[delivery.id] = delivery
             return
         with notifying(delivery, delivery.channel or next(iter(self.channels))):
             try:
@@ -148,7 +149,7 @@ class Deliverer:
             attempts.failed(delivery, name, self._unknown(name))
         elif patient and name in attempts.trouble:
             settled("deferred", "")
-            self._later[delivery.id] = delivery
+            self.leased.later[delivery.id] = delivery
         else:
             self._tell_by(channel, delivery, event, wishes)
 

@@ -161,6 +161,9 @@ class Store(Protocol):
     def take(self, owner: str, lease: int, limit: int) -> list[Delivery]:
         """Lease deliveries whose time has come to ``owner``, oldest first."""
 
+    def extend(self, owner: str, deliveries: Sequence[str], lease: int) -> None:
+        """Extend the leases of what waits for its turn; of what ``owner`` lost nothing changes."""
+
     def split(self, delivery: str, owner: str, channels: Sequence[str], trace: str = "") -> str:
         """Make one delivery for each channel: this one becomes the first one's.
 

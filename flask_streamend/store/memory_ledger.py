@@ -6,7 +6,7 @@ import math
 import threading
 import time
 from collections import Counter as Bag
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from .base import DeadAct, Ended, Outcome, Record
@@ -100,6 +100,14 @@ class MemoryLedger:
                     )
                 )
             return taken
+
+    def extend(self, owner: str, deliveries: Sequence[str], lease: int) -> None:
+        with self._act():
+            until = self._now() + lease
+            for delivery in deliveries:
+                entry = self._ledger.get(delivery)
+                if entry is not None and entry.owner == owner and entry.next_at is not None:
+                    entry.next_at = max(entry.next_at, until)
 
     def sending(self, delivery: str, owner: str, lease: int, channel: str = "") -> bool:
         with self._act():

@@ -34,6 +34,10 @@ class RedisLedger:
         rows = self._run("take", self._books, owner, lease, limit)
         return [_delivery(text(delivery), json.loads(packed)) for delivery, packed in rows]
 
+    def extend(self, owner: str, deliveries: Sequence[str], lease: int) -> None:
+        keys = [self.keys.open, self.keys.ledger]
+        self._run("extend", keys, owner, json.dumps(deliveries), lease)
+
     def split(self, delivery: str, owner: str, channels: Sequence[str], trace: str = "") -> str:
         packed = json.dumps(channels)
         return text(self._run("split", self._books, delivery, owner, packed, trace))

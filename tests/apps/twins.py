@@ -94,8 +94,8 @@ class Twins(Starting):
 CHECKED = frozenset(
     (
         *("report", "heartbeat", "reap", "guest", "schedule", "finish", "look", "claim"),
-        *("put_back", "still_owed", "hold", "take", "sending", "settle", "next_try"),
-        *("split", "group", "gather"),
+        *("put_back", "still_owed", "hold", "take", "extend", "sending", "settle"),
+        *("next_try", "split", "group", "gather"),
         *("status", "dead", "add"),
     )
 )

@@ -105,7 +105,9 @@ def check_mails(stage: Stage, repeats: int, due: dict[str, float]) -> None:
         assert first >= due.get(event_id, 0.0), f"{event_id} was told before it was due"
         late.append(first - due.get(event_id, first))
     # A figure, not a bound: pytest -s shows it.
-    print(f"{len(due)} ends, told {max(late):.2f} s after due at the latest")  # noqa: T201
+    late.sort()
+    others = f" and {late[-1 - repeats]:.2f} s" if repeats else ""
+    print(f"{len(due)} ends, told {late[-1]:.2f} s{others} after due at the latest")  # noqa: T201
     assert again <= repeats, f"{again} were told again: {_repeated(arrivals)}"
 
 

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 #: Calls that a network may deliver after their caller gave up, and after newer ones.
 #: Not the acts on viewers by name and an operator's: they have no order of their own.
 LATE = frozenset(
-    ("report", "heartbeat", "put_back", "claim", "take", "sending", "settle", "reap", "still_owed")
+    (
+        *("report", "heartbeat", "put_back", "claim", "take", "extend", "sending", "settle"),
+        *("reap", "still_owed"),
+    )
 )
 #: Seconds by which a call may be late: a network's retransmissions.
 LATEST = 8.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, cast
 
 from flask_streamend.alarms_local import LocalAlarms
@@ -152,10 +152,23 @@ class Process(Life):
         loading = cast(Any, Loader(world))
         channel = Channel(world, self)
         recording = Recording(world.app, lambda: None, self.tally)
-        return Deliverer(
+        deliverer = Deliverer(
             *(world.settings, store, alarms, loading, self.observers),
             *({channel.name: channel}, str, recording),
         )
+        deliverer.leased.watch = self._beside
+        return deliverer
+
+    @contextlib.contextmanager
+    def _beside(self, seconds: float, act: Callable[[], None]) -> Iterator[None]:
+        """Have something begun in another thread of this process, which is simulated too."""
+
+        def begin() -> None:
+            self.world.scheduler.sleep(seconds)
+            act()
+
+        self.spawn(begin)
+        yield
 
     def _ringing(self, store: MemoryStore, timer: Timer[Alarm]) -> Alarms:
         here = Ringer(timer, self)

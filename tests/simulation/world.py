@@ -26,7 +26,7 @@ from flask_streamend import (
     sweep,
     timer,
 )
-from flask_streamend.notices import attempts, deliverer, settling
+from flask_streamend.notices import attempts, deliverer, leased, settling
 from flask_streamend.settings import Settings
 from flask_streamend.store import memory_ledger
 from flask_streamend.telemetry.logs import log
@@ -45,7 +45,7 @@ MakeStore = Callable[[Callable[[], float]], Starting]
 #: Modules that look at the clock.
 _TIMED = (
     *(contact, crowd, guests, keeper, known, owed, presence, sweep, timer),
-    *(attempts, deliverer, settling, memory_ledger),
+    *(attempts, deliverer, leased, settling, memory_ledger),
 )
 
 

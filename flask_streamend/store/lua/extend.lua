@@ -1,0 +1,12 @@
+-- Extend the leases of deliveries that wait for their turn at a worker that lives.
+--
+-- KEYS  1 open  2 ledger
+-- ARGV  1 owner   2 JSON [delivery, ...]   3 lease in ms
+--- include clock
+for _, id in ipairs(cjson.decode(ARGV[2])) do
+  local until_ = redis.call('ZSCORE', KEYS[1], id)
+  local packed = until_ and redis.call('HGET', KEYS[2], id)
+  if packed and cjson.decode(packed).owner == ARGV[1] then
+    redis.call('ZADD', KEYS[1], math.max(tonumber(until_), now + tonumber(ARGV[3])), id)
+  end
+end
