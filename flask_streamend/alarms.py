@@ -101,6 +101,8 @@ class RQAlarms:
         self._sealer = sealer
         self.tally = tally
         self._sweep = random.randrange(SWEEPS)  # noqa: S311 - so that processes differ
+        # The last that a running alarm set again for itself.
+        self._again = ""
 
     def job_id(self, session: str) -> str:
         """Return the id of a session's job: RQ allows letters, digits, ``_`` and ``-``."""
@@ -114,8 +116,8 @@ class RQAlarms:
             with self._redis.pipeline(transaction=True) as pipe:
                 for alarm in alarms[start : start + AT_ONCE]:
                     job_id = self.job_id(alarm.session)
-                    if current is not None and current.id == job_id:
-                        job_id = other_id(job_id)
+                    if current is not None and current.id in (job_id, other_id(job_id)):
+                        job_id = self._again = other_id(current.id)
                     self._queue.enqueue_in(
                         rounded(alarm.wait),
                         RING,
@@ -166,11 +168,13 @@ class RQAlarms:
 
     def _remove(self, sessions: list[str]) -> None:
         # The job that is running now is RQ's to clean up; the other of its session's two is there
-        # only where it rang twice, and left to who saw the end begin: its host waits meanwhile.
+        # only where this one set it, or where it rang twice: that is left to who saw the end begin,
+        # as its host waits meanwhile.
         current = get_current_job()
         rings = current.id if current else ""
-        ids = {self.job_id(session) for session in sessions} - {rings, other_id(rings)}
+        ids = {self.job_id(session) for session in sessions}
         ids |= {other_id(job_id) for job_id in ids}
+        ids -= {rings} if self._again == other_id(rings) else {rings, other_id(rings)}
         if not ids:
             return
         waiting = list(ids)

@@ -36,6 +36,7 @@ from .apps.local import NO_REDIS, make_app, state
 from .apps.store import Web, texts
 from .commands import commands
 from .servers import Mailbox, eventually
+from .smtp import ScriptedServer
 
 HOUR = 3_600_000
 TRACE = f"00-{'1' * 32}-{'2' * 16}-01"
@@ -475,6 +476,24 @@ def test_nothing_is_taken_back_for_the_alarm_that_rings(app: Flask, redis: Redis
     taken_back = [text for text in found.texts if text.startswith("ZREM") and "-again" in text]
     assert len(taken_back) == 1
     assert ended.session not in taken_back[0]
+
+
+def test_nothing_is_left_of_a_try_that_an_alarm_set_for_itself(
+    redis_url: str, redis: Redis
+) -> None:
+    """A server that hung up costs no wait: what was told at once needs no alarm any more."""
+    server = ScriptedServer({"AGAIN": "421 too many messages"}, together=True)
+    app = make_app(redis_url, MAIL_PORT=server.port)
+    try:
+        Web(state(app).store, "b").visit("gig")
+        ring_now(app)
+        work(redis, app)
+    finally:
+        server.stop()
+    assert server.mails == 2
+    assert state(app).store.totals(0).counters["notifications|email|failed"] == 1
+    assert redis.keys("rq:job:*") == []
+    assert scheduled(redis) == []
 
 
 def test_a_worker_beats_in_one_exchange(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
