@@ -8,15 +8,21 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+#: Seconds for which the thread stays when nothing is under way: to start one is a wait for it.
+LINGER = 60.0
+
 
 class Deadlines:
     """Watches what is under way in one process, by one thread.
 
-    That starts with the first, and ends when it finds nothing under way: a thread for each would
-    cost more than what it watches. What is over in time costs a note, and wakes nobody.
+    That starts with the first, and ends when nothing is under way for a while: a thread for each
+    would cost more than what it watches. What is over in time costs a note, and wakes nobody.
+
+    :param linger: seconds of that while.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, linger: float = LINGER) -> None:
+        self._linger = linger
         self.renew()
 
     def renew(self) -> None:
@@ -52,15 +58,18 @@ class Deadlines:
 
     def _watch(self) -> None:
         with self._lock:
-            while self._acts:
-                now = time.monotonic()
+            idle_from = now = time.monotonic()
+            while self._acts or now < idle_from + self._linger:
                 for name, (at, act) in list(self._acts.items()):
                     if at <= now:
                         del self._acts[name]
                         act()
                 if self._acts:
-                    self._looks_at = min(at for at, _ in self._acts.values())
-                    self._lock.wait(max(0.0, self._looks_at - now))
+                    idle_from = now
+                ends = idle_from + self._linger
+                self._looks_at = min((at for at, _ in self._acts.values()), default=ends)
+                self._lock.wait(max(0.0, self._looks_at - now))
+                now = time.monotonic()
             self._looks_at = None
 
 

@@ -27,8 +27,8 @@ def test_what_takes_too_long_is_acted_on_once() -> None:
 
 
 def test_one_thread_watches_all_and_ends() -> None:
-    """A hundred at once, one within the other, have one thread, which does not outlive them."""
-    before, deadlines = watchers(), Deadlines()
+    """A hundred at once, one within the other, have one thread; it ends a while after them."""
+    before, deadlines = watchers(), Deadlines(linger=0.01)
     never = threading.Event()
     for _ in range(100):
         with deadlines.within(3600, never.set), deadlines.within(3600, never.set):
@@ -39,6 +39,18 @@ def test_one_thread_watches_all_and_ends() -> None:
     one.join(PATIENCE)
     assert not one.is_alive()
     assert not never.is_set()
+
+
+def test_the_thread_waits_for_what_may_come_next() -> None:
+    """Of what comes one after the other each finds the thread of the one before."""
+    before, deadlines, over = watchers(), Deadlines(), threading.Semaphore(0)
+    found = set()
+    for _ in range(3):
+        with deadlines.within(0.01, over.release):
+            assert over.acquire(timeout=PATIENCE)
+        found |= set(watchers()) - set(before)
+    (one,) = found
+    assert one.is_alive()
 
 
 def test_who_is_due_sooner_is_not_kept_waiting() -> None:
