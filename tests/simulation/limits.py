@@ -233,9 +233,11 @@ class Limits:
     def tells(self, sent: Sent, left: float) -> bool:
         """Return whether a notice tells that the last viewer left at an instant."""
         # Who stops an event ends a grace period, too, and lets everybody go. By that may be told
-        # what was over before, and could not be claimed.
+        # what was over before, and could not be claimed; or what an emptied store got back from one
+        # who had not heard of the stop, and knew of a later end.
         stopped = self.world.truth.stops.get((sent.event, sent.session), -inf)
-        grace = 0.0 if self.world.truth.by_host(sent) else self.world.delay
+        by_host = self.world.truth.by_host(sent) or left <= stopped <= sent.due
+        grace = 0.0 if by_host else self.world.delay
         return max(sent.due, stopped) >= left + grace - EPSILON
 
     def came_unheard(self, first: Sent, second: Sent, since: float) -> str:
