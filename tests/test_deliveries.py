@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import math
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from jinja2 import FileSystemLoader
 from flask_streamend import Event, MailChannel, Notice, Preferences, StreamEnd, signals
 from flask_streamend.errors import ConfigurationError
 from flask_streamend.event import NoticeRecord
+from flask_streamend.notices import leased
 from flask_streamend.notices.base import Skip
 from flask_streamend.notices.leased import TURN_MS, Leased
 from flask_streamend.store.base import Record
@@ -260,6 +262,15 @@ def test_a_channel_with_a_connection_is_released_after_each_round(desk: Desk) ->
 # Leases.
 
 
+def still_kept(desk: Desk, *events: str) -> None:
+    """Have more time pass than a lease lasts, and see that these are extended meanwhile."""
+    for _ in range(3):
+        desk.wait(TURN_MS / 1500)
+        eventually(lambda: desk.kept(*events) > TURN_MS / 1500, "they are kept")
+    taken = desk.store.take("another", LEASE, 10)
+    assert not {delivery.event_id for delivery in taken} & set(events)
+
+
 def test_what_waits_for_its_turn_at_a_worker_that_lives_stays_its_own(desk: Desk) -> None:
     """A notice takes for ever, longer than a lease of those behind it: nobody else takes them."""
     hook, asked, answered = desk.state.deliverer.channels["hook"], [], threading.Event()
@@ -273,21 +284,86 @@ def test_what_waits_for_its_turn_at_a_worker_that_lives_stays_its_own(desk: Desk
     worker = threading.Thread(target=desk.end, args=events)
     worker.start()
     eventually(lambda: asked, "the first is being told")
-    for _ in range(3):
-        desk.wait(TURN_MS / 1500)
-        eventually(lambda: desk.kept(*events[1:]) > TURN_MS / 1500, "they are kept")
-    assert desk.store.take("another", LEASE, 10) == []
+    still_kept(desk, *events[1:])
     answered.set()
     worker.join(PATIENCE)
     assert asked == events
     assert set(desk.states().values()) == {"sent"}
 
 
+def test_what_was_put_off_stays_its_worker_s_while_it_is_prepared(desk: Desk) -> None:
+    """Its channel had been in trouble, and takes its time to connect: it is told all the same."""
+    hook: Any = desk.state.deliverer.channels["hook"]
+    prepared: list[int] = []
+    connected = threading.Event()
+
+    def prepare() -> None:
+        prepared.append(len(prepared))
+        if len(prepared) == 1:
+            raise TimeoutError("it took too long")
+        assert connected.wait(PATIENCE)
+
+    hook.prepare = prepare
+    events = ["jam~by-hook", "gig~by-hook"]
+    worker = threading.Thread(target=desk.end, args=events)
+    worker.start()
+    eventually(lambda: len(prepared) == 2, "the one that was put off is being told")
+    still_kept(desk, events[1])
+    connected.set()
+    worker.join(PATIENCE)
+    told = desk.records()["gig~by-hook hook"]
+    assert (told.state, told.attempts) == ("sent", 1)
+
+
+def test_what_waits_behind_a_notice_that_hangs_is_another_s_in_the_end(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its worker lives, and gets no further: it goes on to keep the one that it tells."""
+    hook, sent, hangs = desk.state.deliverer.channels["hook"], [], threading.Event()
+    kept: list[list[str]] = []
+    extend = desk.store.extend
+
+    def noted(owner: str, deliveries: Sequence[str], lease: int) -> None:
+        kept.append(list(deliveries))
+        extend(owner, deliveries, lease)
+
+    def slow(notice: Notice) -> None:
+        sent.append(notice.event.id)
+        assert hangs.wait(PATIENCE)
+
+    monkeypatch.setattr(leased, "PATIENCE", 0.0)
+    monkeypatch.setattr(desk.store, "extend", noted)
+    hook.send = slow  # type: ignore[method-assign]
+    events = [f"jam{number}~by-hook" for number in range(3)]
+    worker = threading.Thread(target=desk.end, args=events)
+    worker.start()
+    first = eventually(lambda: kept, "the worker says that it lives")[0]
+    ids = {row.event_id: row.id for row in desk.store.records(10)}
+    assert first == [ids[events[0]]]
+    desk.wait(TURN_MS / 1000)
+    taken = desk.store.take("another", LEASE, 10)
+    assert [delivery.event_id for delivery in taken] == events[1:]
+    hangs.set()
+    worker.join(PATIENCE)
+    assert sent == events[:1]
+
+
+def test_where_no_thread_can_be_had_hosts_are_told(desk: Desk, inbox: Inbox) -> None:
+    """They are told by one who could not say that it lives, should that take long."""
+
+    def watch(seconds: float, act: Callable[[], None]) -> AbstractContextManager[None]:
+        raise RuntimeError("can't start new thread")
+
+    desk.state.deliverer.leased.watch = watch
+    desk.end("jam")
+    assert len(inbox.messages) == 1
+
+
 def test_what_a_killed_worker_took_up_is_soon_told_by_another(desk: Desk, inbox: Inbox) -> None:
     """It has not begun to send them: its leases lapse within the 5 s in which ends are told."""
     for number in range(3):
         end(desk.store, f"jam{number}")
-    assert len(Leased(desk.store, "who is killed").take()) == 3
+    assert len([*Leased(desk.store, "who is killed").take()]) == 3
     desk.work()
     assert inbox.messages == []
     desk.work(3.0)

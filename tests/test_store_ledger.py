@@ -93,6 +93,11 @@ def test_a_lease_is_extended_for_who_has_it(store: RedisStore) -> None:
     assert after.next_at is not None
     assert before.next_at is not None
     assert after.next_at >= before.next_at + LEASE / 1000
+    # While it is sent its lease is to lapse, should its sender hang.
+    assert store.sending(session, "me", LEASE)
+    (sent,) = store.records(10)
+    store.extend("me", [session], 2 * LEASE)
+    assert store.records(10) == [sent]
 
 
 def test_what_was_never_there_is_refused(store: RedisStore) -> None:

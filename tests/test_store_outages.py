@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import pytest
 from redis import Redis
@@ -243,35 +244,113 @@ def _told(left: int, channel: str = "email", delivery: str = "") -> Kept:
     return replace(told, delivery=delivery)
 
 
+def _balances(store: Store) -> None:
+    """See that nothing is lost or counted twice."""
+    totals = store.totals(0)
+    assert (totals.sessions_unaccounted, totals.deliveries_unaccounted) == (0, 0)
+
+
 def _deliveries(store: Store) -> dict[str, tuple[str, str]]:
     """Return how every delivery stands: session and state."""
     return {record.id: (record.session, record.state) for record in store.records(10)}
 
 
-def test_what_is_told_of_late_is_not_who_was_there_after_it(time: Time) -> None:
-    """A session went on here, and its end is being told: that is not the end that was told there.
-
-    Neither to its host, by any channel, nor under its name; and to say so twice adds nothing.
-    """
+def _went_on(time: Time) -> list[Kept]:
+    """Have a session end that went on after it was told elsewhere; return what was told there."""
     time.come("b")
     time.wait(3)
     time.go("b")
     time.wait(DELAY / 1000)
     assert time.ends() == ["s1"]
     time.store.take("me", LEASE, 10)
-    assert time.store.split("s1", "me", ["email", "hook"]) == "email"
-    told = [_told(-3000), _told(-3000, "hook", "s1--hook")]
+    return [_told(-3000), _told(-3000, "hook", "s1--hook")]
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_what_is_told_of_late_is_not_who_was_there_after_it(time: Time, first: bool) -> None:
+    """A session went on here, and is over: that end is told, too, and by a name of its own.
+
+    Whichever of the channels that told the other end is heard of first; and twice adds nothing.
+    """
+    told = _went_on(time)
+    told = told if first else told[::-1]
     assert time.store.put_back("a", told, 0) == 2
     assert time.store.put_back("a", told, 0) == 0
     found = _deliveries(time.store)
-    assert {found.pop("s1"), found.pop("s1--hook")} == {("s1", "pending")}
-    (session,) = {session for session, _ in found.values()}
-    assert found == {session: (session, "sent"), f"{session}--hook": (session, "sent")}
-    assert time.store.sending("s1", "me", LEASE)
-    assert time.store.settle("s1", "me", "email", Outcome.SENT, "", 0) >= 0
+    assert (found.pop("s1"), found.pop("s1--hook")) == (("s1", "sent"), ("s1", "sent"))
+    assert not time.store.sending("s1", "me", LEASE)
+    (later,) = time.store.take("me", LEASE, 10)
+    assert found == {later.id: (later.session, "pending")}
+    assert later.id == later.session
+    assert later.due > time.store.look(None).now - 1000
+    assert time.store.split(later.id, "me", ["email", "hook"]) == "email"
+    for delivery, channel in [(later.id, "email"), (f"{later.id}--hook", "hook")]:
+        time.store.take("me", LEASE, 10)
+        assert time.store.sending(delivery, "me", LEASE, channel)
+        assert time.store.settle(delivery, "me", channel, Outcome.SENT, "", 0) >= 0
     # Who came there after that is yet another session, by the name it has there.
     assert time.store.put_back("a", [Kept("jam", another("s1"), 2000, -1000, 1)], 0) == 1
     assert time.ends() == [another("s1")]
+    _balances(time.store)
+
+
+@pytest.mark.parametrize("state", ["sent", "sending"])
+def test_what_is_told_of_late_changes_nothing_of_what_is_being_told(
+    time: Time, state: Literal["sent", "sending"]
+) -> None:
+    """Its host may know of it by that name already; nor does a channel that had not told it yet."""
+    told, beside = _went_on(time)
+    assert time.store.split("s1", "me", ["email"]) == "email"
+    before = _deliveries(time.store)
+    assert time.store.put_back("a", [told, replace(beside, state=state)], 0) == 0
+    assert _deliveries(time.store) == before
+    assert time.store.sending("s1", "me", LEASE)
+    _balances(time.store)
+
+
+def test_what_is_told_of_late_is_not_the_stop_of_who_was_there_after_it(time: Time) -> None:
+    """A host stopped the stream, and others watched it until then."""
+    time.come("b")
+    time.wait(20)
+    assert time.store.finish("jam", Change.STOPPED) is not None
+    time.store.put_back("a", [_told(-9000)], 0)
+    assert sorted(state for _, state in _deliveries(time.store).values()) == ["pending", "sent"]
+    _balances(time.store)
+
+
+def test_an_end_that_was_brought_forward_is_no_later_one(time: Time) -> None:
+    """Stopped in its grace period, told, and taken by another before that was recorded: once."""
+    time.come("b")
+    time.wait(3)
+    time.go("b")
+    time.wait(1)
+    assert time.store.finish("jam", Change.STOPPED) is not None
+    (mine,) = time.store.take("me", 1000, 10)
+    assert time.store.sending("s1", "me", 1000, "email")
+    time.wait(2)
+    time.store.take("other", LEASE, 10)
+    assert time.store.settle("s1", "me", "email", Outcome.SENT, "", 0) == -1
+    now = time.store.look(None).now
+    time.store.put_back("", [_told(mine.due - now)], said=now)
+    assert _deliveries(time.store) == {"s1": ("s1", "sent")}
+    assert not time.store.sending("s1", "other", LEASE, "email")
+    _balances(time.store)
+
+
+@pytest.mark.parametrize("state", ["sent", "sending"])
+def test_what_hung_on_its_way_and_is_repeated_is_one(
+    time: Time, state: Literal["sent", "sending"]
+) -> None:
+    """Longer than its sender waited, so that its instant came out later than is allowed for."""
+    told = _told(-3000)
+    said = time.store.look(None).now - 10_000
+    time.store.put_back("a", [replace(told, state=state)], 0, said)
+    now = time.store.look(None).now
+    time.store.put_back("a", [replace(told, left=-13_000)], 0, now)
+    assert _deliveries(time.store) == {"s1": ("s1", "sent")}
+    time.wait(130)
+    assert time.store.take("me", LEASE, 10) == []
+    _balances(time.store)
 
 
 def test_what_is_told_of_late_is_the_end_of_who_was_not_heard_of_since(time: Time) -> None:

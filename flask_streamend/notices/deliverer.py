@@ -21,14 +21,12 @@ from ..telemetry.logs import log, mask_address
 from ..telemetry.tracing import by, notifying, settled, traced
 from .attempts import Attempts, about
 from .base import Channel, Checking, Connected, Skip
-from .digest import LOADING, ask_for, notice_of
+from .digest import ask_for, notice_of
 from .leased import BATCH, TURN_MS, Leased
 from .mail import message_id, sender_of
 from .recording import Recording
 from .settling import Settling
 
-#: Milliseconds a digest stays leased while its events are asked for.
-LOADING_MS = int(LOADING * 1000) + TURN_MS
 #: Seconds after which a deliverer hands over to the next alarm: well below the job's time-out.
 BUDGET = 120.0
 
@@ -91,14 +89,15 @@ class Deliverer:
 
     def _tell_taken(self) -> bool:
         """Tell what can be taken up; return whether there may be more."""
-        taken, later = self.leased.take(), self.leased.later
-        for delivery in taken:
+        delivery = None
+        for delivery in self.leased.take():
             self._deliver(delivery)
-        if not taken and later:
+        if delivery is None:
             # One, and then what fell due meanwhile: that is not to wait for all of them.
-            self._deliver(later.pop(next(iter(later))), patient=False)
-            return True
-        return bool(taken)
+            delivery = self.leased.put_off_longest()
+            if delivery is not None:
+                self._deliver(delivery, patient=False)
+        return delivery is not None
 
     def _release(self) -> None:
         for channel in self.channels.values():
@@ -114,7 +113,7 @@ class Deliverer:
         :param patient: put it off where its channel is in trouble.
         """
         if patient and delivery.channel in self._attempts.trouble:
-            self.leased.later[delivery.id] = delivery
+            self.leased.put_off(delivery)
             return
         with notifying(delivery, delivery.channel or next(iter(self.channels))):
             try:
@@ -149,7 +148,7 @@ class Deliverer:
             attempts.failed(delivery, name, self._unknown(name))
         elif patient and name in attempts.trouble:
             settled("deferred", "")
-            self.leased.later[delivery.id] = delivery
+            self.leased.put_off(delivery)
         else:
             self._tell_by(channel, delivery, event, wishes)
 
@@ -209,7 +208,7 @@ class Deliverer:
 
     def _tell_digest(self, delivery: Delivery) -> None:
         name, attempts = delivery.channel, self._attempts
-        members = self._store.gather(delivery.id, self._owner, LOADING_MS)
+        members = self._store.gather(delivery.id, self._owner, TURN_MS)
         channel = self.channels.get(name)
         if members is None:
             attempts.lost(delivery)
@@ -225,7 +224,7 @@ class Deliverer:
             for member in members:
                 if member.id in found.out:
                     attempts.leave_out(delivery, member, found.out[member.id])
-            members = self._store.gather(delivery.id, self._owner, LOADING_MS, found.out)
+            members = self._store.gather(delivery.id, self._owner, TURN_MS, found.out)
         if members is None:
             attempts.lost(delivery)
             return

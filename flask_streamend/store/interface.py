@@ -162,7 +162,10 @@ class Store(Protocol):
         """Lease deliveries whose time has come to ``owner``, oldest first."""
 
     def extend(self, owner: str, deliveries: Sequence[str], lease: int) -> None:
-        """Extend the leases of what waits for its turn; of what ``owner`` lost nothing changes."""
+        """Extend the leases of what waits for its turn.
+
+        Nothing changes of what ``owner`` lost, nor of what is being sent.
+        """
 
     def split(self, delivery: str, owner: str, channels: Sequence[str], trace: str = "") -> str:
         """Make one delivery for each channel: this one becomes the first one's.

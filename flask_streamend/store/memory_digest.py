@@ -123,14 +123,31 @@ class MemoryDigests(MemoryLedger):
         entry.settled, entry.next_at = self._now(), None
         return True
 
-    def _put_beside(self, holder: str, end: Kept) -> bool:
+    def _made_room(self, entry: Entry) -> bool:
+        """Have a later end make room for one of its name.
+
+        Nobody knows of it by that, or has tried to tell it. Its new name is none that a session
+        gets which comes after another.
+        """
+        if entry.settled is not None or entry.attempts or entry.channel:
+            return False
+        del self._ledger[entry.session.id]
+        entry.session.id, entry.owner = self._fresh(f"{entry.session.id} went on"), None
+        entry.next_at, self._ledger[entry.session.id] = self._now(), entry
+        return True
+
+    def _put_beside(self, holder: str, end: Kept, due: int) -> bool:
         """Put back a delivery beside its end's first one: of the session it says nothing."""
+        first = self._ledger.get(end.session)
+        later = first is not None and first.later_than(due)
+        if first and later and not (end.state in SETTLED and self._made_room(first)):
+            return False
         entry, now = self._ledger.get(end.id), self._after()
         put = entry is None
         if entry is None:
             session = Session(end.session, now - end.age, 0, end.peak, end.trace)
             session.unique = end.unique_viewers
-            known = Entry(end.event_id, session, now + end.left, end.clients, None)
+            known = Entry(end.event_id, session, due, end.clients, None)
             entry = self._beside(end.id, known, known.due, end.channel, self._now())
             entry.error, entry.owner = end.error, holder
             self._beside_end(end.session, end.id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from .base import Record
+from .bounds import SLACK_MS
 from .deliveries import Member
 from .memory_session import Session
 
@@ -48,6 +49,14 @@ class Entry:
     def overdue_from(self) -> int:
         """Return when it was to be told."""
         return self.waits if self.state == "pending" and self.waits else self.due
+
+    def later_than(self, due: int) -> bool:
+        """Return whether this is a later end than one that was due then.
+
+        Viewers were there after that: its session went on in a store that knew nothing of what was
+        told. What was put back as told itself says nothing of that.
+        """
+        return not self.put and min(self.due, self.session.until) > due + SLACK_MS
 
 
 def shown(id_: str, entry: Entry) -> Record:

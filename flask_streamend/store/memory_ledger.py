@@ -106,8 +106,9 @@ class MemoryLedger:
             until = self._now() + lease
             for delivery in deliveries:
                 entry = self._ledger.get(delivery)
-                if entry is not None and entry.owner == owner and entry.next_at is not None:
-                    entry.next_at = max(entry.next_at, until)
+                if entry is None or entry.owner != owner or entry.state == "sending":
+                    continue
+                entry.next_at = max(entry.next_at or 0, until)
 
     def sending(self, delivery: str, owner: str, lease: int, channel: str = "") -> bool:
         with self._act():

@@ -280,6 +280,8 @@ class MemoryPresence(MemoryDigests):
             return Ended(event_id, session.id, now, *figures)
         session.trace = session.trace or trace
         gap = self._beat()
+        if clients and not gap:
+            session.left = ends - session.delay
         ended = self._deliver(event_id, session, ends, clients)
         # After an outage a process may still have to say that it was told of this session.
         self._ledger[session.id].next_at = now + gap

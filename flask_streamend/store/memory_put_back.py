@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 
 from .base import Kept
 from .bounds import NEWEST, ON_ITS_WAY_MS, SLACK_MS
-from .deliveries import beside
 from .memory_facts import MemoryFacts
 from .memory_session import Session, another, most
 from .totals import SETTLED
@@ -44,19 +42,21 @@ class MemoryPutBack(MemoryFacts):
 
     def _put_back(self, holder: str, end: Kept, late: int) -> bool:
         event, now = end.event_id, self._after()
+        due = now + end.left
+        if end.delivery:
+            return self._put_beside(holder, end, due)
         known, session = self._holders.get(holder), self._sessions.get(event)
         if known is not None and session is not None and session.id == end.session:
-            self._clients[event] -= 0 if end.delivery else known.held.pop(event, 0)
-        due = now + end.left
-        if end.state in SETTLED:
-            end = self._named(end, due)
-        if end.delivery:
-            return self._put_beside(holder, end)
+            self._clients[event] -= known.held.pop(event, 0)
         entry, own = self._ledger.get(end.id), Session.of(end, now, late)
         if end.state == "ending":
             return not self._told(own, due - late) and self._put_ending(event, own, due)
         if session is not None and session.id == own.id:
             own.unique = most(own.unique, session.unique_viewers)
+        if entry is not None and entry.later_than(due):
+            if not (end.state in SETTLED and self._made_room(entry)):
+                return False
+            entry = None
         put = entry is None
         if entry is None:
             if session is None or session.id != end.session:
@@ -76,23 +76,6 @@ class MemoryPutBack(MemoryFacts):
             return False
         self._know(entry, end)
         return put
-
-    def _named(self, end: Kept, due: int) -> Kept:
-        """Return an end that was told, by the name it has in the ledger.
-
-        Where there is one by its name of viewers who were there after it, as the session went on in
-        a store that knew nothing of it, it is another. None that a session gets which comes after
-        this one.
-        """
-        name = end.session
-        while entry := self._ledger.get(name):
-            if entry.session.until <= due + SLACK_MS:
-                break
-            name = another(f"{name} told")
-        own = end.delivery == beside(end.session, end.channel)
-        return replace(
-            end, session=name, delivery=beside(name, end.channel) if own else end.delivery
-        )
 
     def _told(self, own: Session, due: int) -> bool:
         """Return whether an end was told; where an earlier one was, it gets a name of its own."""

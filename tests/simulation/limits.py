@@ -233,10 +233,13 @@ class Limits:
     def tells(self, sent: Sent, left: float) -> bool:
         """Return whether a notice tells that the last viewer left at an instant."""
         # Who stops an event ends a grace period, too, and lets everybody go. By that may be told
-        # what was over before, and could not be claimed; or what an emptied store got back from one
-        # who had not heard of the stop, and knew of a later end.
-        stopped = self.world.truth.stops.get((sent.event, sent.session), -inf)
-        by_host = self.world.truth.by_host(sent) or left <= stopped <= sent.due
+        # what was over before, and could not be claimed. An emptied store may get it back from one
+        # who knew of a later end and not of the stop; or as one with a session before it.
+        truth = self.world.truth
+        stopped = truth.stops.get((sent.event, sent.session), -inf)
+        stops = [at for (event, _), at in truth.stops.items() if event == sent.event]
+        put_back = left <= stopped <= sent.due or any(abs(at - sent.due) <= SLACK for at in stops)
+        by_host = put_back or truth.by_host(sent)
         grace = 0.0 if by_host else self.world.delay
         return max(sent.due, stopped) >= left + grace - EPSILON
 

@@ -1,4 +1,5 @@
--- Extend the leases of deliveries that wait for their turn at a worker that lives.
+-- Extend the leases of deliveries that wait for their turn at a worker that lives; what is being sent
+-- has one of its own, which is to lapse.
 --
 -- KEYS  1 open  2 ledger
 -- ARGV  1 owner   2 JSON [delivery, ...]   3 lease in ms
@@ -6,7 +7,8 @@
 for _, id in ipairs(cjson.decode(ARGV[2])) do
   local until_ = redis.call('ZSCORE', KEYS[1], id)
   local packed = until_ and redis.call('HGET', KEYS[2], id)
-  if packed and cjson.decode(packed).owner == ARGV[1] then
+  local record = packed and cjson.decode(packed)
+  if record and record.owner == ARGV[1] and record.state ~= 'sending' then
     redis.call('ZADD', KEYS[1], math.max(tonumber(until_), now + tonumber(ARGV[3])), id)
   end
 end

@@ -62,6 +62,8 @@ if ARGV[2] == 'purged' then
 end
 session.trace = session.trace or (ARGV[4] ~= '' and ARGV[4] or nil)
 local gap = pulse('', 0, 0).gap
+-- They were there until now. After an outage that is not sure before their process was heard.
+if gap == 0 and clients > 0 then session.left = ends - (session.delay or 0) end
 local ended = deliver(event, session, ends, clients, KEYS[10], KEYS[11])
 -- After an outage a process may still have to say that it was told of this session.
 if gap > 0 then redis.call('ZADD', KEYS[10], now + gap, session.id) end

@@ -7,7 +7,8 @@ local function deliver(event, session, due, clients, open, pending)
     event = event, session = session.id, due = due, started = session.started, peak = session.peak,
     clients = clients, state = 'pending', attempts = 0, channel = '', error = '',
     trace = session.trace, unique = session.unique,
-    last = math.max((session.left or 0) + (session.delay or 0), session.put or 0),
+    -- When it was over at the earliest, by who was seen to leave it.
+    last = math.min(due, math.max((session.left or 0) + (session.delay or 0), session.put or 0)),
   }))
   redis.call('ZADD', open, now, session.id)
   redis.call('ZADD', pending, due, session.id)

@@ -43,16 +43,26 @@ local function read(id)
   return packed and cjson.decode(packed)
 end
 
--- The name of an end that was told: where the ledger has one by its name of viewers who were there
--- after it, as the session went on in a store that knew nothing of it, it is another. None that a
--- session gets which comes after this one.
-local function named(id, due)
-  local record = read(id)
-  while record and (record.last or 0) > due + slack do
-    id = another(id .. ' told')
-    record = read(id)
-  end
-  return id
+-- Whether a record is of a later end than one that was due then, as viewers were there after that:
+-- its session went on in a store that knew nothing of what was told. What was put back as told itself
+-- says nothing of that.
+local function later(record, due)
+  return record and not record.put and (record.last or 0) > due + slack
+end
+
+-- Have a later end make room for one of its name: nobody knows of it by that, or has tried to tell it.
+-- Its new name is none that a session gets which comes after another.
+local function made_room(record)
+  if record.settled or record.attempts > 0 or record.channel ~= '' then return false end
+  local id = record.session
+  record.session, record.owner = fresh(id .. ' went on'), nil
+  redis.call('HDEL', KEYS[7], id)
+  redis.call('HSET', KEYS[7], record.session, cjson.encode(record))
+  redis.call('ZREM', KEYS[10], id)
+  redis.call('ZADD', KEYS[10], now, record.session)
+  redis.call('ZREM', owed[record.state], id)
+  redis.call('ZADD', owed[record.state], record.due, record.session)
+  return true
 end
 
 local function settle(record, state, channel, error)
@@ -77,16 +87,15 @@ end
 
 -- A delivery beside the end's first one: of the session itself it says nothing.
 local function put_beside(kept)
-  local id, name, due = kept[13], kept[2], after + kept[6]
-  if settled[kept[7]] then name = named(name, due) end
-  if id == kept[2] .. '--' .. kept[8] then id = name .. '--' .. kept[8] end
+  local id, due, first = kept[13], after + kept[6], read(kept[2])
+  if later(first, due) and not (settled[kept[7]] and made_room(first)) then return 0 end
   local record, new = read(id), 0
   if not record then
-    record = beside(id, {event = kept[1], session = name, started = after - kept[3],
+    record = beside(id, {event = kept[1], session = kept[2], started = after - kept[3],
       peak = kept[4], clients = kept[5], trace = kept[11] ~= '' and kept[11] or nil, unique = kept[12] >= 0 and kept[12] or nil},
       due, kept[8], KEYS[5], KEYS[7], KEYS[11])
     record.error, record.owner, new = kept[9], ARGV[1], 1
-    beside_end(KEYS[7], name, id)
+    beside_end(KEYS[7], kept[2], id)
   elseif record.settled or (record.owner ~= ARGV[1] and not settled[kept[7]]) then
     return 0
   end
@@ -109,7 +118,6 @@ local function put_first(kept)
     redis.call('ZINCRBY', KEYS[2], -stale, event)
   end
   local there = tonumber(redis.call('ZSCORE', KEYS[2], event) or '0')
-  if settled[state] then id = named(id, due) end
   local record = read(id)
   local ends = tonumber(redis.call('ZSCORE', KEYS[4], event) or math.huge)
   local own = {id = id, started = after - age, peak = peak, delay = math.max(0, left),
@@ -184,6 +192,8 @@ local function put_first(kept)
       put = put + 1
     end
   elseif state ~= 'ending' then
+    local other = later(record, due)
+    if other and settled[state] and made_room(record) then record, other = nil, false end
     if not record then
       if session and session.id == id then
         redis.call('HDEL', KEYS[16], event)
@@ -208,7 +218,7 @@ local function put_first(kept)
       record = read(id)
       record.attempts, record.channel, record.error = attempts, channel, error
       record.owner, record.put, put = ARGV[1], true, put + 1
-    elseif record.settled or (record.owner ~= ARGV[1] and not settled[state]) then
+    elseif other or record.settled or (record.owner ~= ARGV[1] and not settled[state]) then
       record = nil
     end
     if record then know(record, state, channel, error, attempts) end
