@@ -304,11 +304,12 @@ def test_what_was_put_off_stays_its_worker_s_while_it_is_prepared(desk: Desk) ->
         assert connected.wait(PATIENCE)
 
     hook.prepare = prepare
-    events = ["jam~by-hook", "gig~by-hook"]
-    worker = threading.Thread(target=desk.end, args=events)
+    worker = threading.Thread(target=desk.end, args=[f"{e}~by-hook" for e in ("jam", "gig", "set")])
     worker.start()
-    eventually(lambda: len(prepared) == 2, "the one that was put off is being told")
-    still_kept(desk, events[1])
+    eventually(lambda: len(prepared) == 2, "the first that was put off is being told")
+    assert desk.kept("set~by-hook") > 2 * TURN_MS / 1000
+    desk.wait(leased.PATIENCE)
+    still_kept(desk, "gig~by-hook")
     connected.set()
     worker.join(PATIENCE)
     told = desk.records()["gig~by-hook hook"]

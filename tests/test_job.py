@@ -22,7 +22,7 @@ from rq.job import Job
 from rq.registry import FailedJobRegistry, ScheduledJobRegistry
 
 from flask_streamend import jobs
-from flask_streamend.alarms import JOB_TIMEOUT, RING, RQAlarms
+from flask_streamend.alarms import JOB_TIMEOUT, RING, RQAlarms, options, other_id
 from flask_streamend.ending import Alarm
 from flask_streamend.errors import StoreError
 from flask_streamend.notices.attempts import lease_of
@@ -478,8 +478,9 @@ def test_nothing_is_taken_back_for_the_alarm_that_rings(app: Flask, redis: Redis
     assert ended.session not in taken_back[0]
 
 
+@pytest.mark.parametrize("rang_before", [False, True])
 def test_nothing_is_left_of_a_try_that_an_alarm_set_for_itself(
-    redis_url: str, redis: Redis
+    redis_url: str, redis: Redis, rang_before: bool
 ) -> None:
     """A server that hung up costs no wait: what was told at once needs no alarm any more."""
     server = ScriptedServer({"AGAIN": "421 too many messages"}, together=True)
@@ -487,6 +488,11 @@ def test_nothing_is_left_of_a_try_that_an_alarm_set_for_itself(
     try:
         Web(state(app).store, "b").visit("gig")
         ring_now(app)
+        if rang_before:
+            queue = Queue("default", connection=redis)
+            (job,) = queue.jobs
+            queue.empty()
+            queue.enqueue(RING, *job.args, **options(other_id(job.id), job.meta["due"]))
         work(redis, app)
     finally:
         server.stop()
