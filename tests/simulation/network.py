@@ -11,6 +11,7 @@ from flask_streamend.errors import StoreError
 from flask_streamend.store.scripts import TIMEOUT
 
 from ..apps.twins import Starting
+from .renames import renaming
 from .scheduler import Clock, Life, Scheduler
 
 if TYPE_CHECKING:
@@ -158,7 +159,8 @@ class Line:
         noted = self._truth.calling(self._life, name, args)
 
         def act() -> Any:
-            answer = getattr(server.store, name)(*args, **kwargs)
+            with renaming(self._truth, server.store, name, args):
+                answer = getattr(server.store, name)(*args, **kwargs)
             self._truth.called(self._life, server.life, name, args, answer, noted)
             return answer
 
