@@ -54,14 +54,14 @@ end
 -- Its new name is none that a session gets which comes after another.
 local function made_room(record)
   if record.settled or record.attempts > 0 or record.channel ~= '' then return false end
-  local id = record.session
+  local id, key = record.session, owed[record.state]
   record.session, record.owner = fresh(id .. ' went on'), nil
   redis.call('HDEL', KEYS[7], id)
   redis.call('HSET', KEYS[7], record.session, cjson.encode(record))
   redis.call('ZREM', KEYS[10], id)
   redis.call('ZADD', KEYS[10], now, record.session)
-  redis.call('ZREM', owed[record.state], id)
-  redis.call('ZADD', owed[record.state], record.due, record.session)
+  redis.call('ZREM', key, id)
+  redis.call('ZADD', key, record.due, record.session)
   return true
 end
 
