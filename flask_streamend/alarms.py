@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from redis import Redis
 from redis.exceptions import RedisError
 from rq import Queue, get_current_job
+from rq.executions import ExecutionRegistry
 from rq.job import Job
 from rq.registry import ScheduledJobRegistry
 
@@ -184,12 +185,20 @@ class RQAlarms:
                 registry.remove(job_id, pipeline=pipe)
                 pipe.lrem(self._queue.key, 0, job_id)
             removed = pipe.execute()
-        # One that neither had is running in another worker, if anywhere: RQ would take its record's
-        # loss for a failure, and deletes it itself.
-        found = [
-            Job.key_for(job_id)
-            for job_id, *hits in zip(waiting, removed[::2], removed[1::2], strict=True)
-            if any(hits)
-        ]
+        # One that neither had is running in another worker, if anywhere, and so may be one that was
+        # queued, as it rang a second time meanwhile. RQ would take its record's loss for a failure,
+        # and deletes it itself.
+        hits = list(zip(waiting, removed[::2], removed[1::2], strict=True))
+        queued = [job_id for job_id, _, hit in hits if hit]
+        running = self._running(queued) if queued else set()
+        found = {job_id for job_id, *hit in hits if any(hit)} - running
         if found:
-            self._redis.delete(*found)
+            self._redis.delete(*map(Job.key_for, found))
+
+    def _running(self, job_ids: list[str]) -> set[str]:
+        keys = [ExecutionRegistry.key_template.format(job_id) for job_id in job_ids]
+        if not self._redis.exists(*keys):
+            return set()
+        return {
+            job_id for job_id, key in zip(job_ids, keys, strict=True) if self._redis.exists(key)
+        }
