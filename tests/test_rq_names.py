@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import rq
 from rq import worker_registration
+from rq.executions import ExecutionRegistry
 from rq.job import Job
 from rq.queue import Queue
 from rq.registry import FailedJobRegistry, ScheduledJobRegistry, StartedJobRegistry
@@ -31,6 +32,7 @@ USED: dict[str, tuple[object, set[str]]] = {
             *("queue_names", "register_birth", "register_death"),
         },
     ),
+    "rq.executions.ExecutionRegistry": (ExecutionRegistry, {"key_template"}),
     "rq.get_current_job": (rq, {"get_current_job"}),
     "rq.job.Job": (Job, {"args", "func_name", "id", "key_for"}),
     "rq.registry.ScheduledJobRegistry": (ScheduledJobRegistry, {"remove"}),
