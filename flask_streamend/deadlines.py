@@ -16,7 +16,8 @@ class Deadlines:
     """Watches what is under way in one process, by one thread.
 
     That starts with the first, and ends when nothing is under way for a while: a thread for each
-    would cost more than what it watches. What is over in time costs a note, and wakes nobody.
+    would cost more than what it watches. What is over in time costs a note; it wakes nobody but a
+    thread that has nothing sooner to look at.
 
     :param linger: seconds of that while.
     """
